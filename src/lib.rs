@@ -1,0 +1,4 @@
+//! Owns the life of every phone number of a telephony platform.
+
+pub mod domain;
+pub mod store;

@@ -1,0 +1,3 @@
+//! The `number-manager` command.
+
+fn main() {}
