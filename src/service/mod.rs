@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::domain::{AccountId, Actor, CarrierName, E164, Number, State};
+use crate::domain::{AccountId, Actor, CarrierName, E164, Lineage, Number, State};
 
 /// Everything that can be done with numbers.
 #[derive(Clone, Debug)]
@@ -418,6 +418,14 @@ impl NumberService {
         scope: ConversionScope,
         dry_run: bool,
     ) -> Result<Vec<Converted>, Error> {
+        todo!()
+    }
+    /// The actor that a token speaks for: none for the operator's own.
+    pub async fn actor(&self, account: Option<&AccountId>, admin: bool) -> Result<Actor, Error> {
+        todo!()
+    }
+    /// An account with its ancestors; [`Error::NoAccount`] when there is none.
+    pub async fn lineage(&self, account: &AccountId) -> Result<Lineage, Error> {
         todo!()
     }
     /// Succeeds when the store answers.
