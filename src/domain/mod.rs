@@ -1,26 +1,49 @@
-//! What a number is: its name, its life, and who may do what with it. No I/O, no async; nothing
-//! of ours below it.
+//! What a number is: its name, its life, and who may do what with it. No I/O, no async, nothing of
+//! ours below it.
+//!
+//! Reading order: [`e164`] and [`account`] are the two keys; [`database`] says where their
+//! documents lie; [`convert`], [`classify`] and [`pretty`] are the three sets of rules that an
+//! operator writes, [`settings`] how they are read; [`numbering`] puts them together and is the
+//! door for every number that anyone gives us; [`nanp`] is the North American plan. [`number`] is
+//! what is known of a number, with its [`state`], [`carrier`], [`history`] and [`feature`]s;
+//! [`actor`] is who asks, [`creation`] who may bring numbers in; [`clock`] tells the time.
 
-mod account;
-mod actor;
-mod carrier;
+pub mod account;
+pub mod actor;
+pub mod carrier;
+pub mod classify;
 pub mod clock;
-mod creation;
-mod e164;
-mod feature;
-mod history;
-mod number;
-mod numbering;
-mod state;
+mod converter;
+mod dialled;
+pub mod convert;
+pub mod creation;
+pub mod database;
+pub mod e164;
+pub mod feature;
+pub mod history;
+pub mod nanp;
+pub mod number;
+pub mod numbering;
+pub mod pretty;
+pub mod settings;
+pub mod state;
 
-pub use account::AccountId;
+pub use account::{AccountId, ParseAccountError};
 pub use actor::{Actor, Lineage};
 pub use carrier::CarrierName;
-pub use clock::Clock;
+pub use classify::{Classifier, Classifiers};
+pub use clock::{Clock, FixedClock, SystemClock, from_gregorian_seconds, gregorian_seconds};
+pub use convert::Converters;
+pub use converter::Converter;
 pub use creation::{CreationDenied, creation_carrier, creation_state, creation_states, may_create};
-pub use e164::E164;
+pub use database::{
+    NumberDatabase, ParseDatabaseError, Prefix, account_database, encoded, number_database,
+};
+pub use e164::{E164, ParseE164Error};
 pub use feature::{DEFAULT_FEATURES, FeatureRules, KNOWN_FEATURES};
 pub use history::ReserveHistory;
 pub use number::{LOCAL_FEATURE, Number, Refused, ReleaseRules, Released, Taking};
-pub use numbering::Numbering;
+pub use numbering::{NotReconcilable, Numbering};
+pub use pretty::pretty_print;
+pub use settings::ConfigurationError;
 pub use state::{InvalidTransition, ParseStateError, Right, State, Step};
