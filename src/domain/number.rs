@@ -38,7 +38,7 @@ pub struct Number {
     /// Whether it came in through a port.
     pub ported_in: bool,
     /// What the carrier needs to know again; opaque to everybody else.
-    pub carrier_data: Map<String, Value>,
+    pub carrier_data: Option<Value>,
     /// Who created it: an account id or `system`. Never changes.
     pub authorizing_account: Option<String>,
     /// When it was created, in Gregorian seconds.
@@ -116,7 +116,7 @@ impl Number {
             features_denied: Vec::new(),
             reserve_history: ReserveHistory::default(),
             ported_in: false,
-            carrier_data: Map::new(),
+            carrier_data: None,
             authorizing_account: Some(creator.name().to_owned()),
             created: now,
             modified: now,
@@ -211,7 +211,8 @@ impl Number {
         self.check_mdn(state)?;
         let step = self.state.step(state)?;
         let taker = taking.taker.map(|taker| &taker.account);
-        if step.needs_other_owner && taker.is_some() && taker == self.owner.as_ref() {
+        let stays = taker.is_some() && taker == self.owner.as_ref();
+        if stays && self.state == State::Reserved && state == State::Reserved {
             return Err(Refused::NoChange);
         }
         if !self.may_take(step.right, taking) {

@@ -64,8 +64,6 @@ pub struct Step {
     pub sets_owner: bool,
     /// Whether the number must be bought at its carrier first.
     pub acquires: bool,
-    /// Whether a step to the account that already owns the number is an error.
-    pub needs_other_owner: bool,
 }
 
 impl State {
@@ -119,27 +117,23 @@ impl State {
         use State::{
             Aging, Available, Deleted, Discovery, InService, PortIn, PortOut, Released, Reserved,
         };
-        let plain = Step {
-            right: Right::Owner,
-            pushes_history: false,
-            sets_owner: true,
-            acquires: false,
-            needs_other_owner: false,
-        };
+        let plain =
+            Step { right: Right::Owner, pushes_history: false, sets_owner: true, acquires: false };
         Ok(match (self, to) {
             (_, Discovery | Released | Deleted | PortOut) => {
                 return Err(InvalidTransition { cause: None });
             }
             (Discovery, Reserved) => Step { pushes_history: true, acquires: true, ..plain },
             (Discovery, InService) => Step { acquires: true, ..plain },
-            (Available | InService, Reserved) => Step { pushes_history: true, ..plain },
+            (Available, Reserved) => Step { right: Right::Taker, pushes_history: true, ..plain },
+            (InService | Reserved, Reserved) => Step { pushes_history: true, ..plain },
             (Available, InService) => Step { right: Right::Taker, ..plain },
             (Available, Available) => Step { sets_owner: false, ..plain },
-            (Reserved, Reserved) => Step { pushes_history: true, needs_other_owner: true, ..plain },
             (Reserved, InService) => Step { right: Right::OwnerOrReservedFromParent, ..plain },
-            (InService | PortIn, InService) => plain,
             (Aging, InService) => Step { right: Right::LastOwner, ..plain },
-            (Available | Aging | Released, Aging) | (PortIn, PortIn) => plain,
+            (InService | PortIn, InService)
+            | (Available | Aging | Released, Aging)
+            | (PortIn, PortIn) => plain,
             (Released, Available) => Step { right: Right::Admin, sets_owner: false, ..plain },
             (from, to) => {
                 let cause = Some(format!("from {from} to {to}"));

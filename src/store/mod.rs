@@ -10,6 +10,10 @@
 //!
 //! This module knows no numbers; what a document means is the repositories' business.
 
+pub mod dry_run;
+mod rules;
+pub mod sqlite;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;

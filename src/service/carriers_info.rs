@@ -1,0 +1,41 @@
+//! The carriers as a user interface needs them.
+
+use super::{Error, NumberService};
+use crate::{
+    carriers::{self, CARRIERS, Descriptor},
+    domain::{Actor, State, creation_states},
+};
+
+/// The longest prefix when no carrier says otherwise, in digits.
+const LONGEST_PREFIX: u8 = 15;
+
+/// The carriers as a user interface needs them.
+#[derive(Clone, Debug)]
+pub struct CarriersInfo {
+    /// The longest prefix that every searched carrier understands, in digits.
+    pub maximal_prefix_length: u8,
+    /// The carriers that a number can be given, without `knm_`.
+    pub usable_carriers: Vec<String>,
+    /// The states in which the caller may create numbers.
+    pub usable_creation_states: &'static [State],
+}
+
+impl NumberService {
+    /// The carriers as a user interface needs them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] and its like.
+    pub async fn carriers_info(&self, actor: &Actor) -> Result<CarriersInfo, Error> {
+        let settings = self.settings.get().await?;
+        // An account's own reserved numbers and local stock are searched before its carriers.
+        let searched = settings.search_carriers.iter().filter_map(carriers::find);
+        let longest = searched.map(|carrier| carrier.longest_prefix).min();
+        let bare = |carrier: &Descriptor| carrier.name.trim_start_matches("knm_").to_owned();
+        Ok(CarriersInfo {
+            maximal_prefix_length: longest.unwrap_or(LONGEST_PREFIX),
+            usable_carriers: CARRIERS.iter().filter(|it| it.is_usable).map(bare).collect(),
+            usable_creation_states: creation_states(actor),
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! The loop that every write of one number goes through: read, decide, save; when somebody else was
+//! faster, read and decide again.
+
+use super::{Error, NumberService};
+use crate::{
+    domain::{AccountId, E164},
+    repository::{Opened, RepositoryError, Saved, Stored, Vacancy},
+};
+
+/// How often a number is read and decided about again because somebody else was faster.
+const TRIES: u32 = 5;
+
+/// What an operation decided about a number that it read.
+pub(super) enum Decision {
+    /// Save it as it is now.
+    Save(Box<Stored>),
+    /// Delete it.
+    Delete(Box<Stored>),
+}
+
+/// What a write asks for before it decides anything.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    /// The number.
+    pub(super) number: &'a E164,
+    /// The account that probably owns it, or is to own it: its copy is read beside the number.
+    pub(super) account: Option<&'a AccountId>,
+    /// The revision that the document must be at, as the caller said.
+    pub(super) if_match: Option<&'a str>,
+}
+
+impl NumberService {
+    /// Reads the number, lets `decide` decide, and saves. A lost race is decided again, up to five
+    /// times.
+    pub(super) async fn change(
+        &self,
+        target: Target<'_>,
+        mut decide: impl AsyncFnMut(Opened) -> Result<Decision, Error>,
+    ) -> Result<Saved, Error> {
+        let accounts: Vec<&AccountId> = target.account.into_iter().collect();
+        for _ in 0..TRIES {
+            let opened = self.numbers.open(target.number, &accounts).await?;
+            check_revision(&opened, target.if_match)?;
+            let saved = match decide(opened).await? {
+                Decision::Save(stored) => self.numbers.save(*stored).await,
+                Decision::Delete(stored) => self.numbers.delete(*stored).await,
+            };
+            match saved {
+                Err(RepositoryError::Conflict { .. }) => {}
+                saved => return Ok(saved?),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// As [`NumberService::change`], for operations on numbers that must be stored already.
+    pub(super) async fn change_stored(
+        &self,
+        target: Target<'_>,
+        mut decide: impl AsyncFnMut(Stored) -> Result<Decision, Error>,
+    ) -> Result<Saved, Error> {
+        self.change(target, async |opened| match opened {
+            Opened::Found(stored) => decide(*stored).await,
+            Opened::Vacant(_) => Err(Error::NotFound(target.number.clone())),
+        })
+        .await
+    }
+}
+
+impl Decision {
+    /// Save this number.
+    pub(super) fn save(stored: Stored) -> Self {
+        Self::Save(Box::new(stored))
+    }
+
+    /// Put a new number in a vacant place.
+    pub(super) fn fill(vacancy: Vacancy, number: crate::domain::Number) -> Self {
+        Self::save(vacancy.fill(number))
+    }
+}
+
+fn check_revision(opened: &Opened, if_match: Option<&str>) -> Result<(), Error> {
+    let Some(wanted) = if_match else {
+        return Ok(());
+    };
+    let found = match opened {
+        Opened::Found(stored) => stored.rev_text(),
+        Opened::Vacant(_) => None,
+    };
+    let holds = if wanted == "*" { found.is_some() } else { found == Some(wanted) };
+    if holds { Ok(()) } else { Err(Error::PreconditionFailed) }
+}

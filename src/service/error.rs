@@ -1,0 +1,147 @@
+//! Why an operation did not happen.
+
+use crate::{
+    domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
+    repository::{ErrorKind, RepositoryError},
+};
+
+/// Why an operation did not happen. Nothing was changed, unless a variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such number, or it is not the caller's to know.
+    #[error("number {0} not found")]
+    NotFound(E164),
+    /// The text, as given, is no number.
+    #[error("number {0} is not reconcilable")]
+    NotReconcilable(String),
+    /// The number is held already.
+    #[error("number {0} already exists")]
+    Exists(E164),
+    /// The caller may not do that.
+    #[error("requestor is unauthorized to perform operation")]
+    Forbidden {
+        /// What is not allowed, when there is more to say.
+        cause: Option<String>,
+    },
+    /// The lifecycle has no such step.
+    #[error("invalid state transition")]
+    InvalidTransition {
+        /// The step, as `from A to B`.
+        cause: Option<String>,
+    },
+    /// The account has the number already.
+    #[error("no change required")]
+    NoChange,
+    /// The number cannot be given to that account.
+    #[error("invalid account to assign to")]
+    AssignFailure {
+        /// Why.
+        cause: String,
+    },
+    /// A value is wrong.
+    #[error("invalid")]
+    Invalid {
+        /// Which, and why.
+        cause: String,
+    },
+    /// There is no such account.
+    #[error("account {0} not found")]
+    NoAccount(AccountId),
+    /// Another account of that id exists already.
+    #[error("account {0} already exists")]
+    AccountExists(AccountId),
+    /// No such carrier: the text as given.
+    #[error("Bad carrier module: {0}")]
+    UnknownCarrier(String),
+    /// The document is no longer at the revision that the caller named.
+    #[error("the document was changed")]
+    PreconditionFailed,
+    /// Somebody else kept changing the same document.
+    #[error("datastore conflict")]
+    Conflict,
+    /// The carrier that the number must be bought from cannot be asked.
+    #[error("fault by carrier")]
+    Carrier {
+        /// The number.
+        number: E164,
+        /// The carrier.
+        carrier: CarrierName,
+    },
+    /// The stored configuration cannot be used, and no earlier one is known.
+    #[error("the configuration cannot be used")]
+    Configuration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store cannot be reached or is overloaded. A write may have happened or not.
+    #[error("datastore unreachable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store answered something that we do not understand, or holds a document that cannot be
+    /// read.
+    #[error("datastore fault")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<RepositoryError> for Error {
+    fn from(err: RepositoryError) -> Self {
+        match err.kind() {
+            ErrorKind::Conflict => Self::Conflict,
+            ErrorKind::Configuration => Self::Configuration(Box::new(err)),
+            ErrorKind::Unavailable => Self::Unavailable(Box::new(err)),
+            ErrorKind::Faulty => Self::Store(Box::new(err)),
+        }
+    }
+}
+
+impl From<crate::repository::SettingsError> for Error {
+    fn from(err: crate::repository::SettingsError) -> Self {
+        RepositoryError::from(err).into()
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Forbidden => Self::forbidden(),
+            Refused::Transition(err) => err.into(),
+            Refused::NoChange => Self::NoChange,
+        }
+    }
+}
+
+impl From<InvalidTransition> for Error {
+    fn from(err: InvalidTransition) -> Self {
+        Self::InvalidTransition { cause: err.cause }
+    }
+}
+
+impl From<CreationDenied> for Error {
+    fn from(err: CreationDenied) -> Self {
+        Self::Forbidden { cause: Some(err.cause) }
+    }
+}
+
+impl Error {
+    /// The caller may not do that, and there is no more to say.
+    pub(super) fn forbidden() -> Self {
+        Self::Forbidden { cause: None }
+    }
+
+    /// The id of the error, as answers and reports name it.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) | Self::NoAccount(_) => "not_found",
+            Self::NotReconcilable(_) => "not_reconcilable",
+            Self::Exists(_) => "number_exists",
+            Self::Forbidden { .. } => "forbidden",
+            Self::InvalidTransition { .. } => "invalid_state_transition",
+            Self::NoChange => "no_change_required",
+            Self::AssignFailure { .. } => "assign_failure",
+            Self::Invalid { .. } | Self::UnknownCarrier(_) => "invalid",
+            Self::AccountExists(_) => "account_exists",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::Conflict => "datastore_conflict",
+            Self::Carrier { .. } => "unspecified_fault",
+            Self::Configuration(_) | Self::Store(_) => "datastore_fault",
+            Self::Unavailable(_) => "datastore_unreachable",
+        }
+    }
+}
