@@ -10,6 +10,9 @@
 //!
 //! This module knows no numbers; what a document means is the repositories' business.
 
+mod rules;
+pub mod sqlite;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
