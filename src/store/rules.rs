@@ -7,8 +7,17 @@ use super::{Body, DbName, WRITE_ID};
 /// JSON nested deeper than this is refused: `serde_json` reads 127 levels and no more.
 const DEEPEST: usize = 120;
 
+/// Where the ids of design documents begin.
+pub(super) const DESIGN_PREFIX: &str = "_design/";
+
 /// Members of a document that belong to the store and not to its body.
 const MANAGED: [&str; 4] = ["_id", "_rev", "_conflicts", "_deleted"];
+
+/// The carrier's name as it is stored, by its newer or its older member. What is not a string is
+/// no name.
+pub(super) fn carrier_name(body: &Body) -> Option<&str> {
+    ["pvt_module_name", "pvt_carrier_module"].into_iter().find_map(|key| body.get(key)?.as_str())
+}
 
 /// The body without the members that belong to the store; the order of the others stays.
 pub(super) fn without_managed(mut body: Body) -> Body {
@@ -67,6 +76,17 @@ mod tests {
 
     fn body(value: serde_json::Value) -> Body {
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_newer_member_names_the_carrier_and_only_by_a_string() {
+        let name = |value| carrier_name(&body(value)).map(str::to_owned);
+        assert_eq!(name(json!({})), None);
+        assert_eq!(name(json!({"pvt_module_name": "a", "pvt_carrier_module": "b"})).unwrap(), "a");
+        assert_eq!(name(json!({"pvt_carrier_module": "b"})).unwrap(), "b");
+        assert_eq!(name(json!({"pvt_module_name": 7, "pvt_carrier_module": "b"})).unwrap(), "b");
+        assert_eq!(name(json!({"pvt_module_name": {"x": "y"}})), None);
+        assert_eq!(name(json!({"pvt_module_name": ""})).unwrap(), "");
     }
 
     #[test]

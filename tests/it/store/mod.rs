@@ -1,6 +1,7 @@
 //! What every store must do, and what only one of them can.
 
 mod cases;
+mod dry_run;
 mod sqlite;
 
 use std::{
@@ -8,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use number_manager::store::{SharedStore, sqlite::SqliteStore};
+use number_manager::store::{SharedStore, dry_run::DryRunStore, sqlite::SqliteStore};
 
 /// Makes a test of each case for one backend. `$open` is a future of a [`SharedStore`] that is
 /// empty, and nobody else's, as far as its user can see.
@@ -75,7 +76,12 @@ macro_rules! store_conformance {
 }
 
 store_conformance!(embedded, embedded_store());
+store_conformance!(rehearsal, rehearsal_over(embedded_store()));
 
 fn embedded_store() -> Ready<SharedStore> {
     ready(Arc::new(SqliteStore::in_memory().unwrap()))
+}
+
+async fn rehearsal_over(below: impl Future<Output = SharedStore>) -> SharedStore {
+    Arc::new(DryRunStore::new(below.await))
 }

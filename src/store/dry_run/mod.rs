@@ -1,0 +1,344 @@
+//! A store that writes nowhere: it reads through to another one, keeps the writes to itself, and
+//! lets later reads see them as if they were done.
+//!
+//! *Journal*: what it would have written, in order. A rehearsal's journal is its plan.
+
+mod overlay;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use self::overlay::{Base, Below, Overlay};
+use super::{
+    Body, Changes, CommitError, Committed, DbName, DocumentStore, Expect, IdRange, Kind, Lookup,
+    Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
+};
+
+/// How many documents are asked for at once.
+const READ_AT_ONCE: usize = 500;
+
+/// What a place in the feed of a rehearsal begins with: `dry-run:{own}:{below}`.
+const SEQ_PREFIX: &str = "dry-run:";
+
+/// A store over another one, to which it never writes.
+pub struct DryRunStore {
+    below: SharedStore,
+    overlay: Mutex<Overlay>,
+}
+
+/// One write that would have been made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The database.
+    pub db: DbName,
+    /// The document's id.
+    pub id: String,
+    /// What the write expected to find. The revision is one of the store's own only at the first
+    /// write to a document; later ones name what the rehearsal made up.
+    pub expect: Expect,
+    /// The live document's members before the write; `None` when there was none.
+    pub before: Option<Body>,
+    /// Its members afterwards; `None` when it was deleted.
+    pub after: Option<Body>,
+}
+
+/// A place in the feed: how far it went in each of the two layers.
+struct Place {
+    own: u64,
+    below: Option<Seq>,
+}
+
+impl DryRunStore {
+    /// Lays a rehearsal over `below`.
+    #[must_use]
+    pub fn new(below: SharedStore) -> Self {
+        Self { below, overlay: Mutex::default() }
+    }
+
+    /// What would have been written so far, in order.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Planned> {
+        self.overlay().journal.clone()
+    }
+
+    fn overlay(&self) -> MutexGuard<'_, Overlay> {
+        // Nothing that holds it can fail half way.
+        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the store below answers about a database, or `empty` where the database is only here.
+    async fn ask_below<T>(
+        &self,
+        call: &'static str,
+        db: &DbName,
+        empty: T,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let base = self.overlay().base(db);
+        match base {
+            Base::Below => answer.await,
+            Base::BelowOrEmpty => match answer.await {
+                Err(error) if error.kind == Kind::NoDatabase => Ok(empty),
+                answer => answer,
+            },
+            Base::Empty => Ok(empty),
+            Base::Dropped => Err(StoreError::new(Kind::NoDatabase, call, db, "")),
+        }
+    }
+
+    async fn exists(&self, db: &DbName) -> Result<bool, StoreError> {
+        let base = self.overlay().base(db);
+        match base {
+            Base::Below => Ok(self.below.databases(db.as_str()).await?.contains(db)),
+            Base::BelowOrEmpty | Base::Empty => Ok(true),
+            Base::Dropped => Ok(false),
+        }
+    }
+
+    /// Reads below what the sets need to be checked against.
+    async fn read_below(&self, sets: &[WriteSet]) -> Below {
+        let mut wanted: BTreeMap<DbName, BTreeSet<String>> = BTreeMap::new();
+        for write in sets.iter().flatten() {
+            let ids = wanted.entry(write.db.clone()).or_default();
+            // An empty id is refused before anybody looks what is stored under it.
+            if !write.id.is_empty() && self.overlay().lookup(&write.db, &write.id).is_none() {
+                ids.insert(write.id.clone());
+            }
+        }
+        let mut below = Below::default();
+        for (db, ids) in wanted {
+            if let Err(error) = self.read_database(&db, ids, &mut below).await {
+                below.failed.insert(db, Arc::new(error));
+            }
+        }
+        below
+    }
+
+    async fn read_database(
+        &self,
+        db: &DbName,
+        ids: BTreeSet<String>,
+        below: &mut Below,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<String> = ids.into_iter().collect();
+        let mut found = Vec::with_capacity(ids.len());
+        for some in ids.chunks(READ_AT_ONCE) {
+            found.extend(self.below.get_many(db, some).await?);
+        }
+        // Any document proves that there is a database; else one has to ask.
+        if found.iter().any(|lookup| *lookup != Lookup::Missing) || self.exists(db).await? {
+            below.existing.insert(db.clone());
+        }
+        below.documents.insert(db.clone(), ids.into_iter().zip(found).collect());
+        Ok(())
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl DocumentStore for DryRunStore {
+    async fn get(&self, db: &DbName, id: &str) -> Result<Lookup, StoreError> {
+        let own = self.overlay().lookup(db, id);
+        match own {
+            Some(lookup) => Ok(lookup),
+            None => self.below.get(db, id).await,
+        }
+    }
+
+    async fn get_many(&self, db: &DbName, ids: &[String]) -> Result<Vec<Lookup>, StoreError> {
+        let own: Vec<Option<Lookup>> = {
+            let overlay = self.overlay();
+            ids.iter().map(|id| overlay.lookup(db, id)).collect()
+        };
+        let asked = unanswered(ids, &own);
+        Ok(fill(own, self.below.get_many(db, &asked).await?))
+    }
+
+    async fn revisions(&self, db: &DbName, ids: &[String]) -> Result<Vec<Option<Rev>>, StoreError> {
+        let own: Vec<Option<Option<Rev>>> = {
+            let overlay = self.overlay();
+            let rev = |lookup: Lookup| lookup.live().map(|document| document.rev);
+            ids.iter().map(|id| overlay.lookup(db, id).map(rev)).collect()
+        };
+        let asked = unanswered(ids, &own);
+        Ok(fill(own, self.below.revisions(db, &asked).await?))
+    }
+
+    async fn query(&self, db: &DbName, query: &Query) -> Result<Page, StoreError> {
+        let empty = Page { documents: Vec::new(), next: None };
+        let page = self.ask_below("query", db, empty, self.below.query(db, query)).await?;
+        Ok(self.overlay().merge(db, query, page))
+    }
+
+    async fn carrier_counts(
+        &self,
+        db: &DbName,
+        range: &IdRange,
+    ) -> Result<BTreeMap<Option<String>, u64>, StoreError> {
+        let answer = self.below.carrier_counts(db, range);
+        let mut counts = self.ask_below("carrier_counts", db, BTreeMap::new(), answer).await?;
+        let (ids, carriers, base) = {
+            let overlay = self.overlay();
+            (overlay.ids(db, range), overlay.carriers(db, range), overlay.base(db))
+        };
+        if matches!(base, Base::Below | Base::BelowOrEmpty) {
+            for some in ids.chunks(READ_AT_ONCE) {
+                let hidden = self.below.get_many(db, some).await?;
+                for document in hidden.into_iter().filter_map(Lookup::live) {
+                    let carrier = rules::carrier_name(&document.body).map(str::to_owned);
+                    counts.entry(carrier).and_modify(|count| *count = count.saturating_sub(1));
+                }
+            }
+        }
+        for carrier in carriers {
+            *counts.entry(carrier).or_default() += 1;
+        }
+        counts.retain(|_, count| *count > 0);
+        Ok(counts)
+    }
+
+    async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError> {
+        let below = self.below.databases(prefix).await?;
+        Ok(self.overlay().databases(prefix, below))
+    }
+
+    async fn create_database(&self, db: &DbName) -> Result<(), StoreError> {
+        if !self.exists(db).await? {
+            self.overlay().create(db);
+        }
+        Ok(())
+    }
+
+    async fn drop_database(&self, db: &DbName) -> Result<(), StoreError> {
+        if !rules::is_dated(db) {
+            return Err(StoreError::new(Kind::Refused, "drop_database", db, ""));
+        }
+        self.overlay().forget(db);
+        Ok(())
+    }
+
+    /// First what changed below, but for the documents that were written here, then these.
+    async fn changes(
+        &self,
+        db: &DbName,
+        since: Option<&Seq>,
+        limit: usize,
+    ) -> Result<Changes, StoreError> {
+        let mut place = Place::parse(since);
+        let mut rows = Vec::new();
+        let mut moved = false;
+        while rows.len() < limit {
+            let answer = self.below.changes(db, place.below.as_ref(), limit - rows.len());
+            let empty = Changes { rows: Vec::new(), last: Seq::new("") };
+            let page = self.ask_below("changes", db, empty, answer).await?;
+            if page.rows.is_empty() {
+                break;
+            }
+            moved = true;
+            place.below = Some(page.last);
+            let overlay = self.overlay();
+            rows.extend(page.rows.into_iter().filter(|row| !overlay.has(db, &row.id)));
+        }
+        let overlay = self.overlay();
+        // Once more: it may have been written here since it was read.
+        rows.retain(|row| !overlay.has(db, &row.id));
+        let (own, last) = overlay.changes(db, place.own, limit - rows.len());
+        moved |= !own.is_empty();
+        place.own = last;
+        rows.extend(own);
+        let last = since.filter(|_| !moved).cloned().unwrap_or_else(|| place.to_seq());
+        Ok(Changes { rows, last })
+    }
+
+    async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {
+        let (own, base) = {
+            let overlay = self.overlay();
+            let own = overlay.checkpoints.get(&(db.clone(), name.to_owned())).cloned();
+            (own, overlay.base(db))
+        };
+        match (own, base) {
+            (Some(value), _) => Ok(Some(value)),
+            (None, Base::Below | Base::BelowOrEmpty) => self.below.checkpoint(db, name).await,
+            (None, Base::Empty | Base::Dropped) => Ok(None),
+        }
+    }
+
+    async fn set_checkpoint(
+        &self,
+        db: &DbName,
+        name: &str,
+        value: Value,
+    ) -> Result<(), StoreError> {
+        if !self.exists(db).await? {
+            return Err(StoreError::new(Kind::NoDatabase, "set_checkpoint", db, name));
+        }
+        self.overlay().checkpoints.insert((db.clone(), name.to_owned()), value);
+        Ok(())
+    }
+
+    async fn commit(&self, set: WriteSet) -> Result<Committed, CommitError> {
+        let below = self.read_below(std::slice::from_ref(&set)).await;
+        self.overlay().apply(set, &below)
+    }
+
+    async fn commit_many(&self, sets: Vec<WriteSet>) -> Vec<Result<Committed, CommitError>> {
+        let below = self.read_below(&sets).await;
+        let mut overlay = self.overlay();
+        sets.into_iter().map(|set| overlay.apply(set, &below)).collect()
+    }
+
+    async fn migrate(&self, databases: &[DbName]) -> Result<Vec<String>, StoreError> {
+        let mut changed = Vec::new();
+        for db in databases {
+            if !self.exists(db).await? {
+                self.overlay().create(db);
+                changed.push(rules::created_line(db));
+            }
+        }
+        Ok(changed)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.below.ping().await
+    }
+}
+
+impl fmt::Debug for DryRunStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DryRunStore").field("below", &self.below).finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    /// A place that the store below gave out counts too: checkpoints are older than a rehearsal.
+    fn parse(since: Option<&Seq>) -> Self {
+        let ours = since.and_then(|seq| {
+            let (own, below) = seq.as_str().strip_prefix(SEQ_PREFIX)?.split_once(':')?;
+            let below = Some(below).filter(|below| !below.is_empty()).map(Seq::new);
+            Some(Self { own: own.parse().ok()?, below })
+        });
+        ours.unwrap_or_else(|| Self { own: 0, below: since.cloned() })
+    }
+
+    fn to_seq(&self) -> Seq {
+        let below = self.below.as_ref().map_or("", Seq::as_str);
+        Seq(format!("{SEQ_PREFIX}{}:{below}", self.own))
+    }
+}
+
+/// The ids that the overlay says nothing about.
+fn unanswered<T>(ids: &[String], own: &[Option<T>]) -> Vec<String> {
+    ids.iter().zip(own).filter(|(_, own)| own.is_none()).map(|(id, _)| id.clone()).collect()
+}
+
+/// Puts what the store below said into the gaps, in order.
+fn fill<T>(own: Vec<Option<T>>, below: Vec<T>) -> Vec<T> {
+    let mut below = below.into_iter();
+    own.into_iter().filter_map(|own| own.or_else(|| below.next())).collect()
+}
