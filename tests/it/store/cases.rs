@@ -96,10 +96,9 @@ async fn pages(store: &Store, db: &DbName, mut query: Query) -> Vec<String> {
         let page = store.query(db, &query).await.unwrap();
         assert!(page.documents.len() <= query.limit, "more than asked for");
         ids.extend(page.documents.into_iter().map(|document| document.id));
-        match page.next {
-            Some(next) => query.after = Some(next),
-            None => return ids,
-        }
+        let Some(next) = page.next else { return ids };
+        assert_ne!(query.after.as_ref(), Some(&next), "the page goes on where it began");
+        query.after = Some(next);
     }
 }
 
@@ -114,10 +113,11 @@ async fn feed(
     loop {
         let changes = store.changes(db, place.as_ref(), limit).await.unwrap();
         assert!(changes.rows.len() <= limit, "more than asked for");
-        place = Some(changes.last);
+        let before = place.replace(changes.last);
         if changes.rows.is_empty() {
             return (rows, place);
         }
+        assert_ne!(before, place, "the feed goes on where it began");
         rows.extend(changes.rows);
     }
 }

@@ -53,10 +53,9 @@ async fn pages(store: &dyn DocumentStore, mut query: Query) -> Vec<Document> {
         let page = store.query(&numbers(), &query).await.unwrap();
         assert!(page.documents.len() <= query.limit);
         found.extend(page.documents);
-        match page.next {
-            Some(next) => query.after = Some(next),
-            None => return found,
-        }
+        let Some(next) = page.next else { return found };
+        assert_ne!(query.after.as_ref(), Some(&next), "the page goes on where it began");
+        query.after = Some(next);
     }
 }
 
