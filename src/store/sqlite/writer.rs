@@ -240,3 +240,84 @@ fn rev_after(before: Option<&str>) -> String {
         .unwrap_or(0);
     format!("{}-{}", generation.saturating_add(1), Uuid::new_v4().simple())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../../../migrations/sqlite/0001_documents.sql"))
+            .unwrap();
+        connection
+    }
+
+    fn creating(db: &'static str) -> (Job, oneshot::Receiver<Result<bool, Fault>>) {
+        job(move |connection| create(connection, &DbName::new(db)))
+    }
+
+    /// Runs `sql` between two jobs that are well, and returns what the three of them are told.
+    fn group_around(connection: &Connection, sql: &'static str) -> [Option<Kind>; 3] {
+        let (first, told_first) = creating("first");
+        let (second, told_second) = job(move |connection| {
+            connection.execute_batch(sql).map(|()| true).map_err(Fault::from)
+        });
+        let (third, told_third) = creating("third");
+        run_group(connection, vec![first, second, third]);
+        [told_first, told_second, told_third]
+            .map(|mut told| told.try_recv().unwrap().err().map(|fault| fault.kind))
+    }
+
+    fn stored(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM databases", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_job_that_fails_takes_only_itself_back() {
+        let connection = connection();
+        let told =
+            group_around(&connection, "INSERT INTO databases VALUES ('x'); SELECT * FROM nothing");
+        assert_eq!(told, [None, Some(Kind::Unexpected), None]);
+        assert_eq!(stored(&connection), 2);
+    }
+
+    #[test]
+    fn a_commit_that_fails_is_told_to_the_whole_group() {
+        let connection = connection();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        let told = group_around(
+            &connection,
+            "PRAGMA defer_foreign_keys = ON; INSERT INTO checkpoints VALUES ('none', 'c', '1')",
+        );
+        assert_eq!(told, [Some(Kind::Unavailable); 3]);
+        assert_eq!(stored(&connection), 0);
+        assert_eq!(group_around(&connection, "SELECT 1"), [None; 3], "the next one is well");
+    }
+
+    #[test]
+    fn a_transaction_that_is_gone_is_told_to_the_whole_group() {
+        let connection = connection();
+        let told = group_around(&connection, "ROLLBACK");
+        assert_eq!(told, [Some(Kind::Unavailable); 3]);
+        assert_eq!(stored(&connection), 0);
+        assert_eq!(group_around(&connection, "SELECT 1"), [None; 3], "the next one is well");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_done() {
+        let connection = connection();
+        let (abandoned, told) = creating("abandoned");
+        drop(told);
+        run_group(&connection, vec![abandoned]);
+        assert_eq!(stored(&connection), 0);
+    }
+
+    #[test]
+    fn the_generation_goes_on() {
+        assert!(rev_after(None).starts_with("1-"));
+        assert!(rev_after(Some("41-0123456789abcdef0123456789abcdef")).starts_with("42-"));
+        assert_eq!(rev_after(None).len(), 34);
+        assert_ne!(rev_after(None), rev_after(None));
+    }
+}

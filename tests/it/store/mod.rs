@@ -1,0 +1,87 @@
+//! What every store must do, and what only one of them can.
+
+mod cases;
+mod dry_run;
+mod sqlite;
+
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
+
+use number_manager::store::{SharedStore, dry_run::DryRunStore, sqlite::SqliteStore};
+
+/// Makes a test of each case for one backend. `$open` is a future of a [`SharedStore`] that is
+/// empty, and nobody else's, as far as its user can see.
+macro_rules! store_conformance {
+    ($backend:ident, $open:expr) => {
+        mod $backend {
+            use super::*;
+
+            store_conformance! { @cases $open;
+                a_missing_document_is_missing,
+                a_missing_database_is_told_apart_where_it_matters,
+                a_document_is_created_updated_and_deleted,
+                a_second_create_conflicts,
+                a_stale_revision_conflicts,
+                a_stale_delete_conflicts,
+                a_write_at_a_revision_of_nothing_conflicts,
+                a_tombstone_is_read_with_its_members,
+                a_deleted_document_can_be_created_again,
+                an_update_of_a_deleted_document_conflicts,
+                five_workers_with_ten_increments_make_fifty,
+                one_of_two_racing_creates_wins,
+                odd_ids_are_kept_apart,
+                odd_database_names_are_kept_apart,
+                members_keep_their_types_and_their_order,
+                an_empty_id_is_refused,
+                get_many_answers_in_the_order_asked,
+                revisions_answer_in_the_order_asked,
+                pages_lose_and_repeat_nothing,
+                a_page_keeps_to_its_range,
+                design_documents_are_in_no_answer,
+                a_carrier_is_found_by_its_exact_name,
+                a_carrier_is_found_right_after_it_was_written,
+                pages_lose_nothing_while_the_carrier_changes,
+                what_is_no_string_is_no_carrier,
+                carriers_are_counted_within_a_range,
+                databases_are_listed_by_prefix_in_byte_order,
+                a_database_can_be_created_again_and_by_many_at_once,
+                only_dated_databases_can_be_dropped,
+                a_dropped_database_comes_back_empty,
+                changes_name_each_document_once_with_its_latest_revision,
+                pages_of_changes_lose_and_repeat_nothing,
+                a_feed_without_news_stays_where_it_is,
+                a_feed_goes_on_where_it_was,
+                checkpoints_are_kept_per_database,
+                a_set_ends_at_the_first_write_that_fails,
+                a_set_is_applied_in_order,
+                a_set_over_two_databases_is_applied_whole,
+                many_sets_answer_one_by_one,
+                three_hundred_sets_are_all_applied,
+                migrating_twice_changes_nothing_the_second_time,
+                a_store_that_is_there_answers_a_ping,
+            }
+        }
+    };
+    (@cases $open:expr; $($case:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                let store: SharedStore = $open.await;
+                cases::$case(&*store).await;
+            }
+        )*
+    };
+}
+
+store_conformance!(embedded, embedded_store());
+store_conformance!(rehearsal, rehearsal_over(embedded_store()));
+
+fn embedded_store() -> Ready<SharedStore> {
+    ready(Arc::new(SqliteStore::in_memory().unwrap()))
+}
+
+async fn rehearsal_over(below: impl Future<Output = SharedStore>) -> SharedStore {
+    Arc::new(DryRunStore::new(below.await))
+}

@@ -1,0 +1,176 @@
+//! What only the embedded store does: a file that is opened, closed, and opened again.
+
+use std::path::PathBuf;
+
+use number_manager::store::{
+    Change, DbName, DocumentStore, Expect, Kind, Write,
+    sqlite::{OpenError, SqliteConfig, SqliteStore},
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::cases::{body, create, numbers, repeated};
+
+fn open(folder: &TempDir) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(&file(folder), &SqliteConfig::default())
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("new").join("store.sqlite")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_open_is_refused_until_the_first_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    let refused = open(&folder).unwrap_err();
+    assert!(matches!(&refused, OpenError::InUse { path } if path.ends_with("store.sqlite")));
+    assert!(refused.to_string().contains("in use by another process"), "{refused}");
+    drop(store);
+    open(&folder).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn another_name_of_the_same_file_is_refused_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = open(&folder).unwrap();
+    let link = folder.path().join("link.sqlite");
+    std::os::unix::fs::symlink(file(&folder), &link).unwrap();
+    let refused = SqliteStore::open(&link, &SqliteConfig::default()).unwrap_err();
+    assert!(matches!(refused, OpenError::InUse { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reopened_file_has_everything_and_its_feed_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = numbers();
+    let store = open(&folder).unwrap();
+    store.create_database(&db).await.unwrap();
+    let a = create(&store, &db, "a", json!({"z": 1, "a": 2})).await;
+    let b = create(&store, &db, "b", json!({})).await;
+    let gone = Write::delete(db.clone(), "b", b, body(json!({"was": "b"})));
+    store.commit(vec![gone]).await.unwrap();
+    store.set_checkpoint(&db, "c", json!([1])).await.unwrap();
+    let ids = ["a".to_owned(), "b".to_owned()];
+    let before = store.get_many(&db, &ids).await.unwrap();
+    let feed = store.changes(&db, None, 10).await.unwrap();
+    drop(store);
+
+    let store = open(&folder).unwrap();
+    assert_eq!(store.get_many(&db, &ids).await.unwrap(), before);
+    assert_eq!(store.checkpoint(&db, "c").await.unwrap(), Some(json!([1])));
+    assert_eq!(store.changes(&db, None, 10).await.unwrap(), feed);
+    let put = Write::put(db.clone(), "a", Expect::At(a), body(json!({"n": 2})));
+    let rev = store.commit(vec![put]).await.unwrap().revs.remove(0);
+    let news = store.changes(&db, Some(&feed.last), 10).await.unwrap();
+    assert_eq!(news.rows.into_iter().map(|row| row.rev).collect::<Vec<_>>(), [rev]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn places_in_the_feed_of_a_dropped_database_do_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = DbName::new("number_manager_feed-202603");
+    let store = open(&folder).unwrap();
+    store.create_database(&db).await.unwrap();
+    for id in ["a", "b", "c"] {
+        create(&store, &db, id, json!({})).await;
+    }
+    let place = store.changes(&db, None, 10).await.unwrap().last;
+    store.drop_database(&db).await.unwrap();
+    drop(store);
+
+    let store = open(&folder).unwrap();
+    store.create_database(&db).await.unwrap();
+    create(&store, &db, "a", json!({})).await;
+    let news = store.changes(&db, Some(&place), 10).await.unwrap().rows;
+    assert_eq!(news.len(), 1, "the change is behind every place given out before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_newer_build_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(&folder).unwrap());
+    let outside = rusqlite::Connection::open(file(&folder)).unwrap();
+    outside.pragma_update(None, "user_version", 999).unwrap();
+    drop(outside);
+    let refused = open(&folder).unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { found: 999, .. }), "{refused}");
+    assert!(refused.to_string().contains("schema 999"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_store_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text");
+    std::fs::write(&path, "something else entirely, and long enough to be looked at".repeat(99))
+        .unwrap();
+    let refused = SqliteStore::open(&path, &SqliteConfig::default()).unwrap_err();
+    assert!(matches!(refused, OpenError::Database { .. }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_locked_from_outside_is_unavailable_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = SqliteConfig { busy_timeout_ms: 10, ..SqliteConfig::default() };
+    let store = SqliteStore::open(&file(&folder), &config).unwrap();
+    let outside = rusqlite::Connection::open(file(&folder)).unwrap();
+    outside.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let failed = store.create_database(&numbers()).await.unwrap_err();
+    assert_eq!(failed.kind, Kind::Unavailable);
+    assert!(failed.source.unwrap().to_string().contains("locked"));
+    store.databases("").await.unwrap();
+    outside.execute_batch("ROLLBACK").unwrap();
+    store.create_database(&numbers()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_not_answered_in_time_is_unavailable() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = SqliteConfig {
+        busy_timeout_ms: 2_000,
+        call_timeout_ms: 20.try_into().unwrap(),
+        ..SqliteConfig::default()
+    };
+    let store = SqliteStore::open(&file(&folder), &config).unwrap();
+    let outside = rusqlite::Connection::open(file(&folder)).unwrap();
+    outside.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let put = Write::put(numbers(), "a", Expect::Absent, body(json!({})));
+    let failed = store.commit(vec![put]).await.unwrap_err();
+    assert_eq!(failed.error.kind, Kind::Unavailable);
+    outside.execute_batch("ROLLBACK").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_fails_leaves_nothing_behind() {
+    let store = SqliteStore::in_memory().unwrap();
+    let db = numbers();
+    store.create_database(&db).await.unwrap();
+    create(&store, &db, "b", json!({})).await;
+    let put = |id: &str| Write::put(db.clone(), id, Expect::Absent, body(json!({})));
+    let error = store.commit(vec![put("a"), put("b")]).await.unwrap_err();
+    assert_eq!((error.failed, error.applied), (1, vec![]));
+    assert_eq!(store.revisions(&db, &["a".to_owned()]).await.unwrap(), [None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_is_repeated_with_its_own_stamp_counts_as_written() {
+    let store = SqliteStore::in_memory().unwrap();
+    let db = numbers();
+    store.create_database(&db).await.unwrap();
+    let [once, again] = repeated(&db, "a", Expect::Absent, json!({"n": 1, "pvt_write_id": "mine"}));
+    let first = store.commit(vec![once]).await.unwrap();
+    assert_eq!(store.commit(vec![again.clone()]).await.unwrap(), first);
+    let other =
+        Write { change: Change::Put(body(json!({"n": 2, "pvt_write_id": "mine"}))), ..again };
+    assert_eq!(store.commit(vec![other]).await.unwrap_err().error.kind, Kind::Conflict);
+}
+
+#[test]
+fn a_limit_that_makes_no_sense_is_refused_by_name() {
+    let read = |value| serde_json::from_value::<SqliteConfig>(value).map(|config| config.readers);
+    assert_eq!(read(json!({})).unwrap(), SqliteConfig::default().readers);
+    assert_eq!(read(json!({"readers": 2})).unwrap().get(), 2);
+    assert!(read(json!({"readers": 0})).is_err());
+    assert!(read(json!({"reader": 1})).unwrap_err().to_string().contains("`reader`"));
+}
