@@ -10,6 +10,8 @@
 //!
 //! This module knows no numbers; what a document means is the repositories' business.
 
+pub mod couchdb;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
