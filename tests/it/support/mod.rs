@@ -1,0 +1,4 @@
+//! What the tests stand on: servers, and faults between us and them.
+
+pub(crate) mod couch;
+pub(crate) mod proxy;
