@@ -10,6 +10,7 @@
 //!
 //! This module knows no numbers; what a document means is the repositories' business.
 
+pub mod couchdb;
 pub mod dry_run;
 mod rules;
 pub mod sqlite;

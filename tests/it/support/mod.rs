@@ -1,3 +1,5 @@
-//! What the tests share.
+//! What the tests stand on: servers, faults between us and them, and the table of KAZOO's answers.
 
+pub(crate) mod couch;
+pub(crate) mod proxy;
 pub(crate) mod vectors;

@@ -1,0 +1,168 @@
+//! An HTTP proxy in front of a server that does to chosen requests what networks do.
+//!
+//! Every request travels on a connection of its own to the server, so that a fault touches only
+//! what it is meant for.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+    time::sleep,
+};
+
+/// What happens to one request.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// The server gets it; the answer is lost, and the connection with it.
+    LoseAnswer,
+    /// The server never gets it; the connection is lost.
+    LoseRequest,
+    /// The server gets it at once; the answer comes late.
+    DelayAnswer(Duration),
+    /// The server gets it late, whether or not the client still waits.
+    DelayRequest(Duration),
+    /// The server gets it; the answer breaks off in the middle of its body.
+    CutAnswer,
+    /// The server never gets it; this is the answer.
+    Answer(u16, &'static str),
+    /// The server gets it; this is the answer all the same.
+    AnswerInstead(u16, &'static str),
+}
+
+/// A proxy that listens until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    host: String,
+    shared: Arc<Shared>,
+    listening: AbortHandle,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: String,
+    plan: Mutex<Vec<(String, Fault)>>,
+    seen: Mutex<Vec<String>>,
+}
+
+impl Proxy {
+    /// Listens on a port of its own in front of `upstream` (`host:port`).
+    pub(crate) async fn start(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let shared = Arc::new(Shared { upstream, plan: Mutex::default(), seen: Mutex::default() });
+        let served = Arc::clone(&shared);
+        let listening = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let shared = Arc::clone(&served);
+                tokio::spawn(async move { shared.serve(client).await });
+            }
+        });
+        Self { host, shared, listening: listening.abort_handle() }
+    }
+
+    /// `host:port` of the proxy.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Does `fault` to the next request whose first line begins with `method` and contains `path`.
+    pub(crate) fn fail(&self, method: &str, path: &str, fault: Fault) {
+        self.shared.plan.lock().unwrap().push((format!("{method} {path}"), fault));
+    }
+
+    /// The first lines of all requests since the last time that this was asked.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.seen.lock().unwrap())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+impl Shared {
+    async fn serve(&self, mut client: TcpStream) -> io::Result<()> {
+        let request = read_request(&mut client).await?;
+        let line = String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned();
+        self.seen.lock().unwrap().push(line.clone());
+        let answer = match self.fault_for(&line) {
+            None => self.forward(&request).await?,
+            Some(Fault::LoseRequest) => return Ok(()),
+            Some(Fault::LoseAnswer) => return self.forward(&request).await.map(drop),
+            Some(Fault::DelayAnswer(time)) => {
+                let answer = self.forward(&request).await?;
+                sleep(time).await;
+                answer
+            }
+            Some(Fault::DelayRequest(time)) => {
+                sleep(time).await;
+                self.forward(&request).await?
+            }
+            Some(Fault::CutAnswer) => {
+                let mut answer = self.forward(&request).await?;
+                answer.truncate(answer.len() - 5);
+                answer
+            }
+            Some(Fault::Answer(status, body)) => canned(status, body),
+            Some(Fault::AnswerInstead(status, body)) => {
+                self.forward(&request).await?;
+                canned(status, body)
+            }
+        };
+        client.write_all(&answer).await?;
+        client.shutdown().await
+    }
+
+    fn fault_for(&self, line: &str) -> Option<Fault> {
+        let mut plan = self.plan.lock().unwrap();
+        let fits = |wanted: &str| {
+            let (method, path) = wanted.split_once(' ').unwrap();
+            line.starts_with(method) && line.contains(path)
+        };
+        let place = plan.iter().position(|(wanted, _)| fits(wanted))?;
+        Some(plan.remove(place).1)
+    }
+
+    async fn forward(&self, request: &[u8]) -> io::Result<Vec<u8>> {
+        let mut server = TcpStream::connect(&self.upstream).await?;
+        let end_of_line = request.windows(2).position(|two| two == b"\r\n").unwrap() + 2;
+        server.write_all(&request[..end_of_line]).await?;
+        server.write_all(b"connection: close\r\n").await?;
+        server.write_all(&request[end_of_line..]).await?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer).await?;
+        Ok(answer)
+    }
+}
+
+async fn read_request(client: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut request = Vec::new();
+    loop {
+        if client.read_buf(&mut request).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some(head) = request.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let text = String::from_utf8_lossy(&request[..head]).to_lowercase();
+        let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+        if request.len() >= head + 4 + length {
+            return Ok(request);
+        }
+    }
+}
+
+fn canned(status: u16, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} Canned\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
