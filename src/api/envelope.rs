@@ -32,7 +32,8 @@ pub(super) struct Reply {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Page {
     /// How many rows it has.
-    pub page_size: usize,
+    #[serde(rename = "page_size")]
+    pub rows: usize,
     /// The key of its first row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_key: Option<String>,
@@ -58,7 +59,7 @@ pub(super) struct Frame<'a> {
 
 /// How the rate limit stands.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     /// What this request took.
     pub consumed: u32,
     /// What is left.
@@ -244,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_went_well() {
-        let page = Page { page_size: 1, start_key: Some("a".into()), next_start_key: None };
+        let page = Page { rows: 1, start_key: Some("a".into()), next_start_key: None };
         let reply = Reply::ok(serde_json::json!({"a": 1})).page(Some(page));
         let reply = reply.revision(Some("1-x".to_owned()));
         let response = render_reply(&reply, &frame());

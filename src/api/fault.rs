@@ -1,6 +1,6 @@
 //! Errors as the wire shows them. The only file that knows which status an error has.
 
-use std::{borrow::Cow, error::Error as StdError, sync::Arc};
+use std::{borrow::Cow, error::Error as StdError, ops::Deref, sync::Arc};
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -16,26 +16,47 @@ use crate::{
 /// How many seconds a client should wait before it asks an unreachable store again.
 const RETRY_AFTER: u64 = 1;
 
-/// An error answer. Made into the envelope by [`super::envelope`].
+/// What an error answer says.
 #[derive(Clone, Debug)]
-pub struct Fault {
+pub(crate) struct Details {
     /// The status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The short id that the envelope carries as `message`.
-    pub message: Cow<'static, str>,
+    pub(crate) message: Cow<'static, str>,
     /// What the envelope carries as `data`.
-    pub data: Value,
+    pub(crate) data: Value,
     /// Headers beside the usual ones.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// A text that is sent in place of the envelope.
-    pub text: Option<String>,
+    pub(crate) text: Option<String>,
     /// What happened, for the log only.
-    pub source: Option<Arc<dyn StdError + Send + Sync>>,
+    pub(crate) source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// An error answer. Made into the envelope by [`super::envelope`]. Boxed, since it is the rare way
+/// out of nearly every function here.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault(Box<Details>);
+
+impl Deref for Fault {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
 }
 
 /// Says what a status and an id stand for.
 fn fault(status: StatusCode, message: impl Into<Cow<'static, str>>, data: Value) -> Fault {
-    Fault { status, message: message.into(), data, headers: Vec::new(), text: None, source: None }
+    let message = message.into();
+    Fault(Box::new(Details {
+        status,
+        message,
+        data,
+        headers: Vec::new(),
+        text: None,
+        source: None,
+    }))
 }
 
 /// A framework error: its `data` is the id in words.
@@ -97,7 +118,7 @@ impl From<Error> for Fault {
 
 impl Fault {
     /// The fault of an operation that only reads: a text that is no number is not found either.
-    pub fn reading(error: Error) -> Self {
+    pub(crate) fn reading(error: Error) -> Self {
         match error {
             Error::NotReconcilable(given) => Self::number_not_found(&given),
             other => other.into(),
@@ -105,24 +126,24 @@ impl Fault {
     }
 
     /// The same fault, with what happened for the log.
-    pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
+    pub(crate) fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
         self
     }
 
     /// The same fault as one line of text.
-    pub fn in_words(mut self, line: &str) -> Self {
-        self.text = Some(format!("{line}\n"));
+    pub(crate) fn in_words(mut self, line: &str) -> Self {
+        self.0.text = Some(format!("{line}\n"));
         self
     }
 
     fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
-        self.headers.push((name, value.into()));
+        self.0.headers.push((name, value.into()));
         self
     }
 
     /// No such number, or it is not the caller's to know.
-    pub fn number_not_found(cause: &str) -> Self {
+    pub(crate) fn number_not_found(cause: &str) -> Self {
         let data = json!({
             "message": "bad identifier",
             "not_found": "The number could not be found",
@@ -142,79 +163,79 @@ impl Fault {
     }
 
     /// The store cannot be reached.
-    pub fn unreachable() -> Self {
+    pub(crate) fn unreachable() -> Self {
         plain(StatusCode::SERVICE_UNAVAILABLE, "datastore_unreachable")
             .with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
     /// The path names no account.
-    pub fn missing_account() -> Self {
+    pub(crate) fn missing_account() -> Self {
         fault(StatusCode::NOT_FOUND, "bad identifier", json!({ "message": "missing account_id" }))
     }
 
     /// The path names an account by what cannot be one.
-    pub fn invalid_account(text: &str) -> Self {
+    pub(crate) fn invalid_account(text: &str) -> Self {
         let message = format!("invalid account_id '{text}'");
         fault(StatusCode::NOT_FOUND, "bad identifier", json!({ "message": message }))
     }
 
     /// There is no such account.
-    pub fn unknown_account(account: &AccountId) -> Self {
+    pub(crate) fn unknown_account(account: &AccountId) -> Self {
         let data = json!({ "message": "bad identifier", "cause": account.as_str() });
         fault(StatusCode::NOT_FOUND, "bad_identifier", data)
     }
 
     /// There is nothing under that path.
-    pub fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         plain(StatusCode::NOT_FOUND, "not_found")
     }
 
     /// The first version of the API is no more.
-    pub fn gone() -> Self {
+    pub(crate) fn gone() -> Self {
         plain(StatusCode::GONE, "gone")
     }
 
     /// The path knows other methods.
-    pub fn method_not_allowed(allowed: &HeaderValue) -> Self {
+    pub(crate) fn method_not_allowed(allowed: &HeaderValue) -> Self {
         let data = json!({ "message": "method not allowed" });
         fault(StatusCode::METHOD_NOT_ALLOWED, "invalid_method", data)
             .with(header::ALLOW, allowed.clone())
     }
 
     /// The caller asks too often; `wait` is how many seconds that will last.
-    pub fn too_many_requests(wait: u64) -> Self {
+    pub(crate) fn too_many_requests(wait: u64) -> Self {
         plain(StatusCode::TOO_MANY_REQUESTS, "too_many_requests").with(header::RETRY_AFTER, wait)
     }
 
     /// There is no usable token.
-    pub fn no_credentials() -> Self {
+    pub(crate) fn no_credentials() -> Self {
         let data = json!({ "message": "invalid credentials" });
         fault(StatusCode::UNAUTHORIZED, "invalid_credentials", data)
     }
 
     /// The token has ended, or is not believed.
-    pub fn unknown_credentials() -> Self {
+    pub(crate) fn unknown_credentials() -> Self {
         fault(StatusCode::UNAUTHORIZED, "invalid credentials", json!({}))
     }
 
     /// The token's account is not in use.
-    pub fn locked(account: &AccountId) -> Self {
+    pub(crate) fn locked(account: &AccountId) -> Self {
         let why = json!({ "message": "account disabled", "cause": account.as_str() });
         fault(StatusCode::LOCKED, "locked", json!({ "account": { "disabled": why } }))
     }
 
     /// The caller may not do that.
-    pub fn forbidden() -> Self {
+    pub(crate) fn forbidden() -> Self {
         plain(StatusCode::FORBIDDEN, "forbidden")
     }
 
     /// The body is of a kind that nothing here reads.
-    pub fn unsupported_media_type() -> Self {
+    pub(crate) fn unsupported_media_type() -> Self {
         plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
     }
 
     /// The body has more than `limit` bytes.
-    pub fn too_large(limit: usize) -> Self {
+    pub(crate) fn too_large(limit: usize) -> Self {
         let rule = json!({
             "message": format!("Files must not be more than {limit} bytes"),
             "target": limit,
@@ -224,51 +245,51 @@ impl Fault {
     }
 
     /// The body ended before it was complete.
-    pub fn broken_body() -> Self {
+    pub(crate) fn broken_body() -> Self {
         plain(StatusCode::BAD_REQUEST, "parse_error")
     }
 
     /// The body did not arrive in time.
-    pub fn slow_body() -> Self {
+    pub(crate) fn slow_body() -> Self {
         plain(StatusCode::REQUEST_TIMEOUT, "request_timeout")
     }
 
     /// The answer was not ready in time. What was to be written may still be.
-    pub fn slow() -> Self {
+    pub(crate) fn slow() -> Self {
         plain(StatusCode::SERVICE_UNAVAILABLE, "request_timeout")
             .with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
     /// A value breaks a rule.
-    pub fn validation(field: &str, rule: &str, what: Value) -> Self {
-        let data = json!({ field: { rule: what } });
+    pub(crate) fn validation(field: &str, rule: &str, what: impl Into<Value>) -> Self {
+        let data = json!({ field: { rule: what.into() } });
         fault(StatusCode::BAD_REQUEST, "validation error", data)
     }
 
     /// A member is missing.
-    pub fn required(field: &str) -> Self {
+    pub(crate) fn required(field: &str) -> Self {
         Self::validation(field, "required", json!({ "message": "Field is required but missing" }))
     }
 
     /// A member is of another type.
-    pub fn wrong_type(field: &str, wanted: &str, value: &Value) -> Self {
+    pub(crate) fn wrong_type(field: &str, wanted: &str, value: &Value) -> Self {
         let message = format!("Value did not match type(s): {wanted}");
         let what = json!({ "message": message, "target": wanted, "value": value });
         Self::validation(field, "type", what)
     }
 
     /// A parameter of the query asks for what cannot be.
-    pub fn faulty_request(message: &str) -> Self {
+    pub(crate) fn faulty_request(message: &str) -> Self {
         fault(StatusCode::NOT_FOUND, "faulty_request", json!({ "message": message }))
     }
 
     /// The request asks for something that this build does not do.
-    pub fn not_implemented() -> Self {
+    pub(crate) fn not_implemented() -> Self {
         plain(StatusCode::NOT_IMPLEMENTED, "not_implemented")
     }
 
     /// We did something wrong.
-    pub fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         plain(StatusCode::INTERNAL_SERVER_ERROR, "unspecified_fault")
     }
 }
@@ -303,6 +324,7 @@ mod tests {
     const NUMBER: &str = "+14155550100";
     const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 
+    #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
     fn check(error: Error, status: u16, message: &str, data: Value) {
         let fault = Fault::from(error);
         assert_eq!(fault.status.as_u16(), status);
@@ -312,6 +334,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn every_error_has_its_answer() {
         let number = || E164::parse(NUMBER).unwrap();
         let account = || AccountId::parse(ACCOUNT).unwrap();

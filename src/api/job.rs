@@ -13,9 +13,9 @@ const FAILURES: usize = 100;
 
 /// What a job was asked to do, and when it ran.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct Record {
     /// The operation's name.
-    pub operation: &'static str,
+    pub name: &'static str,
     /// What it was about, as it was asked for.
     pub scope: Value,
     /// Whether nothing was to be written.
@@ -27,7 +27,7 @@ pub(super) struct Run {
 }
 
 /// A finished conversion.
-pub(super) fn conversion(run: &Run, results: &[Converted]) -> Value {
+pub(super) fn conversion(run: &Record, results: &[Converted]) -> Value {
     let changed: usize = results.iter().map(|result| result.converted.len()).sum();
     let failed: usize = results.iter().map(|result| result.failed.len()).sum();
     let unchanged: u64 = results.iter().map(|result| result.unchanged).sum();
@@ -59,7 +59,7 @@ pub(super) fn conversion(run: &Run, results: &[Converted]) -> Value {
     let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     json!({
         "id": Uuid::new_v4().simple().to_string(),
-        "operation": run.operation,
+        "operation": run.name,
         "state": state,
         "created": time(run.started),
         "started": time(run.started),
@@ -98,8 +98,8 @@ mod tests {
             unchanged: 0,
             failed: vec![("+14155550100".to_owned(), failure); failed],
         };
-        let run = Run {
-            operation: "convert_carrier",
+        let run = Record {
+            name: "convert_carrier",
             scope: json!({"all": true}),
             dry_run: false,
             started: Timestamp::UNIX_EPOCH,

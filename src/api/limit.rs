@@ -54,7 +54,7 @@ impl Limiter {
     }
 
     /// Takes one token out of a client's bucket. `None` when there is no limit.
-    pub fn take(
+    pub(crate) fn take(
         &self,
         client: IpAddr,
         account: Option<&AccountId>,

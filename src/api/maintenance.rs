@@ -62,12 +62,8 @@ pub(super) enum Operation {
 
 impl Operation {
     /// A conversion that writes.
-    pub(super) fn convert(
-        source: Option<String>,
-        target: String,
-        scope: ConversionScope,
-    ) -> Result<Self, Fault> {
-        Ok(Self::Convert { source, target, scope, dry_run: false })
+    pub(super) fn convert(source: Option<String>, target: String, scope: ConversionScope) -> Self {
+        Self::Convert { source, target, scope, dry_run: false }
     }
 }
 
@@ -212,7 +208,7 @@ async fn run(api: &Api, call: &AdminCall, operation: Operation) -> Result<Reply,
             }
             let finished = api.clock.now();
             let operation = "convert_carrier";
-            let run = job::Run { operation, scope: asked, dry_run, started, finished };
+            let run = job::Record { name: operation, scope: asked, dry_run, started, finished };
             Ok(Reply::ok(job::conversion(&run, &results)))
         }
     }
@@ -318,6 +314,7 @@ fn usage_body(usage: &CarrierUsage) -> Value {
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
     fn read(value: Value) -> Result<Value, Fault> {
         scope(value.as_object().unwrap()).map(|scope| scope_body(&scope))
     }

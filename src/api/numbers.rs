@@ -42,7 +42,7 @@ pub(super) async fn list_numbers(
         numbers.insert(view.number.id.to_string(), shape::row(view));
     }
     let page = is_paged.then(|| Page {
-        page_size: numbers.len(),
+        rows: numbers.len(),
         start_key: listing.start.as_ref().map(|number| listing::key(number.as_str())),
         next_start_key: listing.next.as_ref().map(|number| listing::key(number.as_str())),
     });

@@ -435,6 +435,7 @@ pub(super) struct CarriersInfoBody {
 
 /// An account.
 #[derive(ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the wire says so")]
 pub(super) struct AccountBody {
     /// Its id.
     id: String,

@@ -136,17 +136,18 @@ impl Payload {
         }
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("application/json");
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let parsed: Result<Value, _> = serde_json::from_slice(bytes);
-        let value = match (kind.as_str(), parsed) {
-            ("application/json" | "application/x-json", Ok(value)) => value,
-            ("application/json" | "application/x-json", Err(error)) => {
-                return Err(Self::malformed(&error));
-            }
+        match kind.as_str() {
+            "application/json" | "application/x-json" => match serde_json::from_slice(bytes) {
+                Ok(value) => Self::open(value),
+                Err(error) => Err(Self::malformed(&error)),
+            },
             // What curl says when it is not told otherwise.
-            ("application/x-www-form-urlencoded", Ok(value @ Value::Object(_))) => value,
-            _ => return Ok(Self { readable: false, ..Self::default() }),
-        };
-        Self::open(value)
+            "application/x-www-form-urlencoded" => match serde_json::from_slice(bytes) {
+                Ok(value @ Value::Object(_)) => Self::open(value),
+                _ => Ok(Self { readable: false, ..Self::default() }),
+            },
+            _ => Ok(Self { readable: false, ..Self::default() }),
+        }
     }
 
     fn malformed(error: &serde_json::Error) -> Fault {
@@ -312,6 +313,7 @@ mod tests {
         Payload::read(kind.map(HeaderValue::from_static).as_ref(), body.as_bytes())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
     fn check_refused(body: &str, data: Value) {
         let fault = read(None, body).unwrap_err();
         assert_eq!((fault.status.as_u16(), &*fault.message), (400, "validation error"));

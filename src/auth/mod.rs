@@ -1,7 +1,7 @@
 //! Credentials: who a token speaks for.
 //!
 //! *Our own keys* sign HS256 and alone may say `admin`. *Issuers* are other programs whose RS256 or
-//! EdDSA keys are believed for the account only. The key decides the algorithm, never the token.
+//! `EdDSA` keys are believed for the account only. The key decides the algorithm, never the token.
 //! What an account may do is not decided here.
 
 mod issuer;
@@ -32,7 +32,7 @@ use keys::OwnKeys;
 /// How many verified tokens are remembered.
 const REMEMBERED: u64 = 10_000;
 /// For how long a verified token is believed without looking again.
-const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 /// How often, in seconds, unknown key names may make us read the keys again.
 const REREAD_EVERY: i64 = 5;
 

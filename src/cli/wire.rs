@@ -21,6 +21,7 @@ use crate::{
 const KEY_FILE: &str = "token.key";
 
 /// Opens the store that the settings name.
+#[expect(clippy::unused_async, reason = "a store is opened over the network")]
 pub(super) async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
     let wanted = if config.uses_couchdb() { "CouchDB" } else { "SQLite" };
     anyhow::bail!("this build has no {wanted} store")

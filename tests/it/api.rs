@@ -156,7 +156,7 @@ async fn health_and_documents_are_open() {
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_without_internals() {
+async fn odd_paths_are_answered() {
     let app = TestApp::new().await;
     let answer = app.get("/v2/nothing%00").header("X-Request-ID", "x1").send().await;
     assert!(answer.status.is_client_error());
@@ -184,4 +184,33 @@ async fn a_body_of_another_kind_is_refused_after_the_token() {
     };
     assert_eq!(ask().send().await.status.as_u16(), 401);
     assert_eq!(ask().token(&app.admin()).send().await.status.as_u16(), 415);
+}
+
+#[tokio::test]
+async fn what_is_no_number_is_not_found_or_refused() {
+    let app = TestApp::new().await;
+    let token = app.account(ACCOUNT);
+    let answer = app.get(&numbers("/abc")).token(&token).send().await;
+    let data = json!({
+        "message": "bad identifier",
+        "not_found": "The number could not be found",
+        "cause": "abc",
+    });
+    answer.check_error(404, "bad_identifier", &data);
+    let ask = app.ask(Method::POST, &numbers("/abc")).token(&token).data(&json!({}));
+    let data = json!({
+        "code": 400,
+        "error": "not_reconcilable",
+        "cause": "abc",
+        "message": "number abc is not reconcilable",
+    });
+    ask.send().await.check_error(400, "not_reconcilable", &data);
+}
+
+#[tokio::test]
+async fn a_token_of_another_account_is_refused() {
+    let app = TestApp::new().await;
+    let token = app.account("1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a");
+    let answer = app.get(&numbers("")).token(&token).send().await;
+    answer.check_error(403, "forbidden", &json!({"message": "forbidden"}));
 }

@@ -18,11 +18,11 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 /// An account of 32 hex digits.
-pub const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+pub(crate) const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 
 /// The router and what tests need beside it.
 #[derive(Debug)]
-pub struct TestApp {
+pub(crate) struct TestApp {
     router: Router,
     authenticator: Arc<Authenticator>,
     clock: Arc<FixedClock>,
@@ -30,7 +30,7 @@ pub struct TestApp {
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
@@ -38,7 +38,7 @@ pub struct Answer {
 
 /// A request that is being put together.
 #[derive(Debug)]
-pub struct Ask<'a> {
+pub(crate) struct Ask<'a> {
     app: &'a TestApp,
     request: axum::http::request::Builder,
     body: String,
@@ -46,12 +46,12 @@ pub struct Ask<'a> {
 
 impl TestApp {
     /// A service without numbers or accounts.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(LimitConfig { burst: 0, per_second: 0 }).await
     }
 
     /// The same with a limit on how often clients may ask.
-    pub async fn with(rate: LimitConfig) -> Self {
+    pub(crate) async fn with(rate: LimitConfig) -> Self {
         let clock = Arc::new(FixedClock::at("2024-05-01T12:00:00Z".parse().unwrap()));
         let secret = KeySource::Secret("0123456789abcdef0123456789abcdef".to_owned().into());
         let shared: Arc<dyn Clock> = clock.clone();
@@ -75,34 +75,34 @@ impl TestApp {
     }
 
     /// The clock that everything looks at.
-    pub fn clock(&self) -> &FixedClock {
+    pub(crate) fn clock(&self) -> &FixedClock {
         &self.clock
     }
 
     /// A token of the operator.
-    pub fn admin(&self) -> String {
+    pub(crate) fn admin(&self) -> String {
         self.token(Claims { admin: true, ..Claims::default() })
     }
 
     /// A token that speaks for an account.
-    pub fn account(&self, account: &str) -> String {
+    pub(crate) fn account(&self, account: &str) -> String {
         self.token(Claims { account_id: Some(account.to_owned()), ..Claims::default() })
     }
 
     /// A token with these claims, good for an hour.
-    pub fn token(&self, claims: Claims) -> String {
+    pub(crate) fn token(&self, claims: Claims) -> String {
         let exp = self.clock.now().as_second() + 3600;
         self.authenticator.mint(&Claims { exp, ..claims }).unwrap()
     }
 
     /// Begins a request.
-    pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
+    pub(crate) fn ask(&self, method: Method, path: &str) -> Ask<'_> {
         let request = Request::builder().method(method).uri(path);
         Ask { app: self, request, body: String::new() }
     }
 
     /// Begins a GET.
-    pub fn get(&self, path: &str) -> Ask<'_> {
+    pub(crate) fn get(&self, path: &str) -> Ask<'_> {
         self.ask(Method::GET, path)
     }
 }
@@ -113,27 +113,27 @@ fn service() -> NumberService {
 }
 
 impl Ask<'_> {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
     }
 
-    pub fn token(self, token: &str) -> Self {
+    pub(crate) fn token(self, token: &str) -> Self {
         self.header("X-Auth-Token", token)
     }
 
     /// A body with these bytes and no type.
-    pub fn body(mut self, body: impl Into<String>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<String>) -> Self {
         self.body = body.into();
         self
     }
 
     /// A body with this `data`.
-    pub fn data(self, data: &Value) -> Self {
+    pub(crate) fn data(self, data: &Value) -> Self {
         self.body(serde_json::json!({ "data": data }).to_string())
     }
 
-    pub async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Answer {
         let request = self.request.body(Body::from(self.body)).unwrap();
         let response = self.app.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -145,16 +145,16 @@ impl Ask<'_> {
 
 impl Answer {
     /// The envelope.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// Checks status, message and data of an error.
-    pub fn check_error(&self, status: u16, message: &str, data: &Value) {
+    pub(crate) fn check_error(&self, status: u16, message: &str, data: &Value) {
         let json = self.json();
         assert_eq!(self.status.as_u16(), status, "{json}");
         assert_eq!(json["status"], "error");
