@@ -32,11 +32,9 @@ pub enum LogFormat {
 
 /// The log could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("log.filter: `{filter}` is no filter of log lines")]
+#[error("setting log.filter `{filter}` is no filter of log lines")]
 pub struct LogError {
     filter: String,
-    #[source]
-    source: tracing_subscriber::filter::ParseError,
 }
 
 /// The collected metrics.
@@ -58,7 +56,7 @@ impl std::fmt::Debug for Metrics {
 /// [`LogError`] when the filter cannot be understood.
 pub fn init_log(config: &LogConfig) -> Result<(), LogError> {
     let filter = EnvFilter::try_new(&config.filter)
-        .map_err(|source| LogError { filter: config.filter.clone(), source })?;
+        .map_err(|_| LogError { filter: config.filter.clone() })?;
     let registry = tracing_subscriber::registry().with(filter);
     // A second call in one process (tests) keeps the first subscriber.
     let _ = match config.format {

@@ -97,9 +97,10 @@ impl Reply {
         Self { status, data: data.into(), metadata: None, revision: None, page: None, text: None }
     }
 
-    /// The same answer, as what was created: 201, unless the method came in through a tunnel.
+    /// The same answer, as what was created: 201, unless the method came in through a tunnel or it
+    /// is not finished.
     pub(super) fn created(mut self, call: &Call) -> Self {
-        if !call.tunnelled {
+        if !call.tunnelled && self.status == StatusCode::OK {
             self.status = StatusCode::CREATED;
         }
         self
@@ -224,6 +225,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::api::request::Query;
 
     fn frame() -> Frame<'static> {
         Frame {
@@ -269,6 +271,17 @@ mod tests {
             }"#]],
         )
         .await;
+    }
+
+    #[test]
+    fn what_is_created_says_so_unless_tunnelled_or_pending() {
+        let headers = axum::http::HeaderMap::new();
+        let body = crate::api::request::Payload::default();
+        let mut call = Call::new(axum::http::Method::PUT, Query::default(), body, &headers);
+        assert_eq!(Reply::ok(1).created(&call).status, StatusCode::CREATED);
+        assert_eq!(Reply::ok(1).accepted().created(&call).status, StatusCode::ACCEPTED);
+        call.tunnelled = true;
+        assert_eq!(Reply::ok(1).created(&call).status, StatusCode::OK);
     }
 
     #[tokio::test]
