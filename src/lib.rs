@@ -1,7 +1,12 @@
 //! Owns the life of every phone number of a telephony platform.
 
+pub mod api;
+pub mod auth;
 pub mod carriers;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod repository;
 pub mod service;
 pub mod store;
+pub mod telemetry;

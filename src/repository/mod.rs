@@ -1,16 +1,19 @@
 //! Numbers, accounts and settings as documents.
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
-//! (reading and saving them), `mirror` (the copies in account databases), `accounts`, `settings`.
+//! (reading and saving them), `mirror` (the copies in account databases), `accounts`, `settings`,
+//! `keys`.
 
 mod accounts;
 mod codec;
+mod keys;
 mod mirror;
 mod numbers;
 mod settings;
 
 pub use accounts::{Account, AccountRepository};
 pub use codec::{UndecodableField, decode, encode};
+pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{CarrierPage, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy};
 pub use settings::{Settings, SettingsError, SettingsRepository};

@@ -108,6 +108,8 @@ pub struct Saved {
     pub rev: Option<Rev>,
     /// How its copies stand.
     pub mirror: MirrorStatus,
+    /// Whether the number document was written; not when nothing of it had changed.
+    pub written: bool,
 }
 
 impl NumberRepository {
@@ -192,7 +194,7 @@ impl NumberRepository {
         self.complete_mirrors(&mut stored, false).await?;
         let number = Write::put(database(&id), id.as_str(), stored.expect.clone(), body);
         let (rev, mirror) = self.write(&mut stored, number).await?;
-        Ok(Saved { number: stored.number, rev: Some(rev), mirror })
+        Ok(Saved { number: stored.number, rev: Some(rev), mirror, written: true })
     }
 
     /// Deletes a number with its copies. The tombstone says who owned it.
@@ -203,14 +205,15 @@ impl NumberRepository {
     pub async fn delete(&self, mut stored: Stored) -> Result<Saved, RepositoryError> {
         let id = stored.number.id.clone();
         let Expect::At(rev) = stored.expect.clone() else {
-            return Ok(Saved { number: stored.number, rev: None, mirror: MirrorStatus::Synced });
+            let mirror = MirrorStatus::Synced;
+            return Ok(Saved { number: stored.number, rev: None, mirror, written: false });
         };
         stored.number.modified = self.now();
         self.complete_mirrors(&mut stored, true).await?;
         let tombstone = codec::tombstone(&stored.owners, stored.number.modified, &write_id());
         let number = Write::delete(database(&id), id.as_str(), rev, tombstone);
         let (_, mirror) = self.write(&mut stored, number).await?;
-        Ok(Saved { number: stored.number, rev: None, mirror })
+        Ok(Saved { number: stored.number, rev: None, mirror, written: true })
     }
 
     /// Saves many numbers that keep their owners, with one request per database and step instead of
@@ -448,7 +451,7 @@ impl NumberRepository {
             Expect::At(rev) => Some(rev),
             Expect::Absent => None,
         };
-        Ok(Saved { number: stored.number, rev, mirror })
+        Ok(Saved { number: stored.number, rev, mirror, written: false })
     }
 
     /// Removes the copy that the last owner may still hold when its name is about to be replaced.
@@ -546,7 +549,7 @@ impl NumberRepository {
             Err(CommitError { failed: 0, error, .. }) => return Err(error.into()),
             Err(_) => self.write(&mut stored, number).await?,
         };
-        Ok(Saved { number: stored.number, rev: Some(rev), mirror })
+        Ok(Saved { number: stored.number, rev: Some(rev), mirror, written: true })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Accounts, for installations that have no other program to keep them.
 
-use super::{Account, Error, NumberService};
+use super::{Account, AccountRule, Error, NumberService};
 use crate::{
     domain::{AccountId, Actor},
     repository::RepositoryError,
@@ -36,6 +36,7 @@ impl NumberService {
     ///
     /// # Errors
     ///
+    /// [`Error::Forbidden`] for all but administrators and where another program keeps the accounts,
     /// [`Error::NoAccount`] for an unknown parent, [`Error::AccountExists`] when there is one of
     /// that id with other values, and those of every write.
     pub async fn create_account(
@@ -44,9 +45,7 @@ impl NumberService {
         id: &AccountId,
         new: NewAccount,
     ) -> Result<Account, Error> {
-        if !actor.is_admin {
-            return Err(Error::forbidden());
-        }
+        self.may_keep_accounts(actor)?;
         let parent = match &new.parent {
             Some(parent) => Some(self.account(parent).await?),
             None => None,
@@ -71,18 +70,29 @@ impl NumberService {
     ///
     /// # Errors
     ///
-    /// [`Error::NoAccount`], and those of every write.
+    /// [`Error::Forbidden`], [`Error::NoAccount`], and those of every write.
     pub async fn allow_additions(
         &self,
         actor: &Actor,
         id: &AccountId,
         allowed: bool,
     ) -> Result<Account, Error> {
+        self.may_keep_accounts(actor)?;
+        let changed = self.accounts.allow_additions(id, allowed, self.numbers.now()).await?;
+        changed.ok_or_else(|| Error::NoAccount(id.clone()))
+    }
+
+    fn may_keep_accounts(&self, actor: &Actor) -> Result<(), Error> {
         if !actor.is_admin {
             return Err(Error::forbidden());
         }
-        let changed = self.accounts.allow_additions(id, allowed, self.numbers.now()).await?;
-        changed.ok_or_else(|| Error::NoAccount(id.clone()))
+        match self.account_rule {
+            AccountRule::Ours => Ok(()),
+            AccountRule::Foreign => {
+                let cause = "accounts are kept by another program (setting accounts.manage)";
+                Err(Error::Forbidden { cause: Some(cause.to_owned()) })
+            }
+        }
     }
 }
 

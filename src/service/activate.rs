@@ -46,18 +46,19 @@ impl NumberService {
         let taker = self.lineage(account).await?;
         let target = Target { number, account: Some(account), if_match };
         let saved = self
-            .change_stored(target, async |mut stored| {
-                let owner = self.owner_of(&stored.number).await?;
-                let open_purchase = settings.open_purchase;
-                let owner = owner.as_ref();
-                let taking = Taking { actor, taker: Some(&taker), owner, open_purchase };
-                if !public.is_empty() {
-                    stored.number.public.clone_from(public);
+            .change_stored(target, |mut stored| {
+                let (taker, open_purchase) = (Some(&taker), settings.open_purchase);
+                async move {
+                    let owner = self.owner_of(&stored.number).await?;
+                    let taking = Taking { actor, taker, owner: owner.as_ref(), open_purchase };
+                    if !public.is_empty() {
+                        stored.number.public.clone_from(public);
+                    }
+                    if stored.number.take(state, &taking, self.numbers.now())? {
+                        must_be_ours(&stored.number)?;
+                    }
+                    Ok(Decision::save(stored))
                 }
-                if stored.number.take(state, &taking, self.numbers.now())? {
-                    must_be_ours(&stored.number)?;
-                }
-                Ok(Decision::save(stored))
             })
             .await?;
         Ok(Self::view(saved, &settings, actor))

@@ -1,6 +1,10 @@
 //! The loop that every write of one number goes through: read, decide, save; when somebody else was
 //! faster, read and decide again.
 
+use std::future::ready;
+
+use futures::future::Either;
+
 use super::{Error, NumberService};
 use crate::{
     domain::{AccountId, E164},
@@ -32,11 +36,15 @@ pub(super) struct Target<'a> {
 impl NumberService {
     /// Reads the number, lets `decide` decide, and saves. A lost race is decided again, up to five
     /// times.
-    pub(super) async fn change(
+    pub(super) async fn change<F, D>(
         &self,
         target: Target<'_>,
-        mut decide: impl AsyncFnMut(Opened) -> Result<Decision, Error>,
-    ) -> Result<Saved, Error> {
+        mut decide: F,
+    ) -> Result<Saved, Error>
+    where
+        F: FnMut(Opened) -> D + Send,
+        D: Future<Output = Result<Decision, Error>> + Send,
+    {
         let accounts: Vec<&AccountId> = target.account.into_iter().collect();
         for _ in 0..TRIES {
             let opened = self.numbers.open(target.number, &accounts).await?;
@@ -54,14 +62,18 @@ impl NumberService {
     }
 
     /// As [`NumberService::change`], for operations on numbers that must be stored already.
-    pub(super) async fn change_stored(
+    pub(super) async fn change_stored<F, D>(
         &self,
         target: Target<'_>,
-        mut decide: impl AsyncFnMut(Stored) -> Result<Decision, Error>,
-    ) -> Result<Saved, Error> {
-        self.change(target, async |opened| match opened {
-            Opened::Found(stored) => decide(*stored).await,
-            Opened::Vacant(_) => Err(Error::NotFound(target.number.clone())),
+        mut decide: F,
+    ) -> Result<Saved, Error>
+    where
+        F: FnMut(Stored) -> D + Send,
+        D: Future<Output = Result<Decision, Error>> + Send,
+    {
+        self.change(target, |opened| match opened {
+            Opened::Found(stored) => Either::Left(decide(*stored)),
+            Opened::Vacant(_) => Either::Right(ready(Err(Error::NotFound(target.number.clone())))),
         })
         .await
     }

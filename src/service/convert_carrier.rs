@@ -1,5 +1,7 @@
 //! Giving numbers another carrier. The carriers themselves are not told.
 
+use std::future::ready;
+
 use futures::{StreamExt, stream};
 
 use super::{
@@ -208,16 +210,19 @@ impl NumberService {
         given: &str,
     ) -> Result<(String, Outcome), (String, Error)> {
         let number = self.parse(given).await.map_err(|err| (given.to_owned(), err))?;
-        let mut outcome = Outcome::Unchanged;
         let target = Target { number: &number, account: None, if_match: None };
         let saved = self
-            .change_stored(target, async |mut stored| {
-                outcome = conversion.apply(&mut stored)?;
-                Ok(Decision::save(stored))
+            .change_stored(target, |mut stored| {
+                ready(conversion.apply(&mut stored).map(|_| Decision::save(stored)))
             })
             .await;
+        let outcome = |saved: Saved| match saved.written {
+            true => Outcome::Converted,
+            false if saved.number.carrier == *conversion.target => Outcome::Unchanged,
+            false => Outcome::Skipped,
+        };
         match saved {
-            Ok(_) => Ok((number.to_string(), outcome)),
+            Ok(saved) => Ok((number.to_string(), outcome(saved))),
             Err(err) => Err((number.to_string(), err)),
         }
     }

@@ -64,9 +64,14 @@ impl NumberService {
         let plan = Plan { actor, taker, settings: &settings, state, carrier, public };
         let target = Target { number, account: Some(account), if_match };
         let saved = self
-            .change(target, async |opened| match opened {
-                Opened::Found(stored) => self.take_existing(&plan, *stored).await,
-                Opened::Vacant(vacancy) => self.bring_in(&plan, number, vacancy),
+            .change(target, |opened| {
+                let plan = &plan;
+                async move {
+                    match opened {
+                        Opened::Found(stored) => self.take_existing(plan, *stored).await,
+                        Opened::Vacant(vacancy) => self.bring_in(plan, number, vacancy),
+                    }
+                }
             })
             .await?;
         Ok(Self::view(saved, &settings, actor))

@@ -32,7 +32,8 @@ impl NumberService {
             return Err(missing());
         }
         let settings = self.settings.get().await?;
-        let read = Saved { number: found, rev: Some(rev), mirror: MirrorStatus::Synced };
+        let read =
+            Saved { number: found, rev: Some(rev), mirror: MirrorStatus::Synced, written: false };
         Ok(Self::view(read, &settings, actor))
     }
 
@@ -55,6 +56,7 @@ impl NumberService {
             rev: stored.rev().cloned(),
             number: stored.number,
             mirror: if behind { MirrorStatus::Pending } else { MirrorStatus::Synced },
+            written: false,
         };
         let view = Self::view(read, &settings, actor);
         Ok(NumberRecord { view, database: number_database(number), drift })

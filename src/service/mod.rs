@@ -43,6 +43,16 @@ pub struct NumberService {
     numbers: NumberRepository,
     accounts: AccountRepository,
     settings: SettingsRepository,
+    account_rule: AccountRule,
+}
+
+/// Who keeps the accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountRule {
+    /// This service: they can be created here.
+    Ours,
+    /// Another program: here they are only read.
+    Foreign,
 }
 
 /// A number as it was read or saved, and what an answer says about it.
@@ -74,8 +84,9 @@ impl NumberService {
         numbers: NumberRepository,
         accounts: AccountRepository,
         settings: SettingsRepository,
+        account_rule: AccountRule,
     ) -> Self {
-        Self { numbers, accounts, settings }
+        Self { numbers, accounts, settings, account_rule }
     }
 
     /// The number that `input` means, in any dialled form.

@@ -1,6 +1,6 @@
 //! Giving a number up, and deleting it outright.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, future::ready};
 
 use super::{
     Error, NumberService, NumberView,
@@ -25,18 +25,21 @@ impl NumberService {
         let settings = self.settings.get().await?;
         let target = Target { number, account: actor.account.as_ref(), if_match };
         let saved = self
-            .change_stored(target, async |mut stored| {
-                let owner = self.owner_of(&stored.number).await?;
-                if !stored.number.is_changeable_by(actor, owner.as_ref()) {
-                    return Err(Error::forbidden());
+            .change_stored(target, |mut stored| {
+                let rules = &settings.release;
+                async move {
+                    let owner = self.owner_of(&stored.number).await?;
+                    if !stored.number.is_changeable_by(actor, owner.as_ref()) {
+                        return Err(Error::forbidden());
+                    }
+                    let existing = self.existing_reservers(&stored.number).await?;
+                    let exists = |account: &AccountId| existing.contains(account);
+                    let now = self.numbers.now();
+                    Ok(match stored.number.release(rules, exists, now)? {
+                        Released::Reverted | Released::Kept => Decision::save(stored),
+                        Released::Deleted => Decision::Delete(Box::new(stored)),
+                    })
                 }
-                let existing = self.existing_reservers(&stored.number).await?;
-                let exists = |account: &AccountId| existing.contains(account);
-                let now = self.numbers.now();
-                Ok(match stored.number.release(&settings.release, exists, now)? {
-                    Released::Reverted | Released::Kept => Decision::save(stored),
-                    Released::Deleted => Decision::Delete(Box::new(stored)),
-                })
             })
             .await?;
         Ok(Self::view(saved, &settings, actor))
@@ -59,9 +62,9 @@ impl NumberService {
         let settings = self.settings.get().await?;
         let target = Target { number, account: None, if_match };
         let saved = self
-            .change_stored(target, async |mut stored| {
+            .change_stored(target, |mut stored| {
                 stored.number.enter(State::Deleted, self.numbers.now());
-                Ok(Decision::Delete(Box::new(stored)))
+                ready(Ok(Decision::Delete(Box::new(stored))))
             })
             .await?;
         Ok(Self::view(saved, &settings, actor))

@@ -38,16 +38,19 @@ impl NumberService {
         let carrier = asked_carrier(actor, carrier.as_deref())?;
         let target = Target { number, account: actor.account.as_ref(), if_match };
         let saved = self
-            .change_stored(target, async |mut stored| {
-                let owner = self.owner_of(&stored.number).await?;
-                if !stored.number.is_changeable_by(actor, owner.as_ref()) {
-                    return Err(Error::forbidden());
+            .change_stored(target, |mut stored| {
+                let (update, carrier) = (&update, &carrier);
+                async move {
+                    let owner = self.owner_of(&stored.number).await?;
+                    if !stored.number.is_changeable_by(actor, owner.as_ref()) {
+                        return Err(Error::forbidden());
+                    }
+                    update.apply(&mut stored.number.public);
+                    if let Some(carrier) = carrier {
+                        stored.number.set_carrier(carrier.clone());
+                    }
+                    Ok(Decision::save(stored))
                 }
-                update.apply(&mut stored.number.public);
-                if let Some(carrier) = &carrier {
-                    stored.number.set_carrier(carrier.clone());
-                }
-                Ok(Decision::save(stored))
             })
             .await?;
         Ok(Self::view(saved, &settings, actor))

@@ -1,5 +1,6 @@
 //! What the tests stand on: servers, faults between us and them, and the table of KAZOO's answers.
 
+pub(crate) mod app;
 pub(crate) mod couch;
 pub(crate) mod proxy;
 pub(crate) mod vectors;

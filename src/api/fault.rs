@@ -1,0 +1,460 @@
+//! Errors as the wire shows them. The only file that knows which status an error has.
+
+use std::{borrow::Cow, error::Error as StdError, ops::Deref, sync::Arc};
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    domain::{AccountId, E164},
+    service::Error,
+};
+
+/// How many seconds a client should wait before it asks an unreachable store again.
+const RETRY_AFTER: u64 = 1;
+
+/// What an error answer says.
+#[derive(Clone, Debug)]
+pub(crate) struct Details {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The short id that the envelope carries as `message`.
+    pub(crate) message: Cow<'static, str>,
+    /// What the envelope carries as `data`.
+    pub(crate) data: Value,
+    /// Headers beside the usual ones.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// A text that is sent in place of the envelope.
+    pub(crate) text: Option<String>,
+    /// What happened, for the log only.
+    pub(crate) source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// An error answer. Made into the envelope by [`super::envelope`]. Boxed, since it is the rare way
+/// out of nearly every function here.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault(Box<Details>);
+
+impl Deref for Fault {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+/// Says what a status and an id stand for.
+fn fault(status: StatusCode, message: impl Into<Cow<'static, str>>, data: Value) -> Fault {
+    let message = message.into();
+    Fault(Box::new(Details {
+        status,
+        message,
+        data,
+        headers: Vec::new(),
+        text: None,
+        source: None,
+    }))
+}
+
+/// A framework error: its `data` is the id in words.
+fn plain(status: StatusCode, message: &'static str) -> Fault {
+    fault(status, message, json!({ "message": message.replace('_', " ") }))
+}
+
+/// An error object of a number: status is its code, `message` its id.
+fn of_number(status: StatusCode, id: &'static str, cause: Option<&str>, message: String) -> Fault {
+    let mut object = Map::new();
+    object.insert("code".to_owned(), status.as_u16().into());
+    object.insert("error".to_owned(), id.into());
+    if let Some(cause) = cause {
+        object.insert("cause".to_owned(), cause.into());
+    }
+    object.insert("message".to_owned(), message.into());
+    fault(status, id, Value::Object(object))
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let text = |text: &str| Some(text.to_owned());
+        let (status, id, cause) = match &error {
+            Error::NotFound(number) => return Self::number_not_found(number.as_str()),
+            Error::NotReconcilable(given) => {
+                (StatusCode::BAD_REQUEST, "not_reconcilable", text(given))
+            }
+            Error::Exists(number) => (StatusCode::CONFLICT, "number_exists", text(number.as_str())),
+            Error::Forbidden { cause } => (StatusCode::FORBIDDEN, "forbidden", cause.clone()),
+            Error::InvalidTransition { cause } => {
+                (StatusCode::BAD_REQUEST, "invalid_state_transition", cause.clone())
+            }
+            Error::NoChange => (StatusCode::BAD_REQUEST, "no_change_required", None),
+            Error::AssignFailure { cause } => {
+                (StatusCode::BAD_REQUEST, "assign_failure", text(cause))
+            }
+            Error::Invalid { cause } => (StatusCode::BAD_REQUEST, "invalid", text(cause)),
+            Error::NoAccount(account) => return Self::unknown_account(account),
+            Error::AccountExists(account) => {
+                (StatusCode::CONFLICT, "account_exists", text(account.as_str()))
+            }
+            Error::UnknownCarrier(name) => return Self::unknown_carrier(name),
+            Error::PreconditionFailed => {
+                return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
+            }
+            Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
+            Error::Carrier { number, .. } => {
+                return Self::carrier(number, message).caused_by(error);
+            }
+            Error::Configuration(_) | Error::Store(_) => {
+                return plain(StatusCode::SERVICE_UNAVAILABLE, "datastore_fault").caused_by(error);
+            }
+            Error::Unavailable(_) => return Self::unreachable().caused_by(error),
+        };
+        of_number(status, id, cause.as_deref(), message)
+    }
+}
+
+impl Fault {
+    /// The fault of an operation that only reads: a text that is no number is not found either.
+    pub(crate) fn reading(error: Error) -> Self {
+        match error {
+            Error::NotReconcilable(given) => Self::number_not_found(&given),
+            other => other.into(),
+        }
+    }
+
+    /// The same fault, with what happened for the log.
+    pub(crate) fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same fault as one line of text.
+    pub(crate) fn in_words(mut self, line: &str) -> Self {
+        self.0.text = Some(format!("{line}\n"));
+        self
+    }
+
+    fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.0.headers.push((name, value.into()));
+        self
+    }
+
+    /// No such number, or it is not the caller's to know.
+    pub(crate) fn number_not_found(cause: &str) -> Self {
+        let data = json!({
+            "message": "bad identifier",
+            "not_found": "The number could not be found",
+            "cause": cause,
+        });
+        fault(StatusCode::NOT_FOUND, "bad_identifier", data)
+    }
+
+    fn unknown_carrier(name: &str) -> Self {
+        let cause = format!("'{name}' is not known by the system");
+        of_number(StatusCode::BAD_REQUEST, "invalid", Some(&cause), "invalid".to_owned())
+    }
+
+    fn carrier(number: &E164, message: String) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        of_number(status, "unspecified_fault", Some(number.as_str()), message)
+    }
+
+    /// The store cannot be reached.
+    pub(crate) fn unreachable() -> Self {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "datastore_unreachable")
+            .with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// The path names no account.
+    pub(crate) fn missing_account() -> Self {
+        fault(StatusCode::NOT_FOUND, "bad identifier", json!({ "message": "missing account_id" }))
+    }
+
+    /// The path names an account by what cannot be one.
+    pub(crate) fn invalid_account(text: &str) -> Self {
+        let message = format!("invalid account_id '{text}'");
+        fault(StatusCode::NOT_FOUND, "bad identifier", json!({ "message": message }))
+    }
+
+    /// There is no such account.
+    pub(crate) fn unknown_account(account: &AccountId) -> Self {
+        let data = json!({ "message": "bad identifier", "cause": account.as_str() });
+        fault(StatusCode::NOT_FOUND, "bad_identifier", data)
+    }
+
+    /// There is nothing under that path.
+    pub(crate) fn not_found() -> Self {
+        plain(StatusCode::NOT_FOUND, "not_found")
+    }
+
+    /// The first version of the API is no more.
+    pub(crate) fn gone() -> Self {
+        plain(StatusCode::GONE, "gone")
+    }
+
+    /// The path knows other methods.
+    pub(crate) fn method_not_allowed(allowed: &HeaderValue) -> Self {
+        let data = json!({ "message": "method not allowed" });
+        fault(StatusCode::METHOD_NOT_ALLOWED, "invalid_method", data)
+            .with(header::ALLOW, allowed.clone())
+    }
+
+    /// The caller asks too often; `wait` is how many seconds that will last.
+    pub(crate) fn too_many_requests(wait: u64) -> Self {
+        plain(StatusCode::TOO_MANY_REQUESTS, "too_many_requests").with(header::RETRY_AFTER, wait)
+    }
+
+    /// There is no usable token.
+    pub(crate) fn no_credentials() -> Self {
+        let data = json!({ "message": "invalid credentials" });
+        fault(StatusCode::UNAUTHORIZED, "invalid_credentials", data)
+    }
+
+    /// The token has ended, or is not believed.
+    pub(crate) fn unknown_credentials() -> Self {
+        fault(StatusCode::UNAUTHORIZED, "invalid credentials", json!({}))
+    }
+
+    /// The token's account is not in use.
+    pub(crate) fn locked(account: &AccountId) -> Self {
+        let why = json!({ "message": "account disabled", "cause": account.as_str() });
+        fault(StatusCode::LOCKED, "locked", json!({ "account": { "disabled": why } }))
+    }
+
+    /// The caller may not do that.
+    pub(crate) fn forbidden() -> Self {
+        plain(StatusCode::FORBIDDEN, "forbidden")
+    }
+
+    /// The body is of a kind that nothing here reads.
+    pub(crate) fn unsupported_media_type() -> Self {
+        plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+    }
+
+    /// The body has more than `limit` bytes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let rule = json!({
+            "message": format!("Files must not be more than {limit} bytes"),
+            "target": limit,
+        });
+        let data = json!({ "file": { "maxSize": rule } });
+        fault(StatusCode::PAYLOAD_TOO_LARGE, "validation error", data)
+    }
+
+    /// The body ended before it was complete.
+    pub(crate) fn broken_body() -> Self {
+        plain(StatusCode::BAD_REQUEST, "parse_error")
+    }
+
+    /// The body did not arrive in time.
+    pub(crate) fn slow_body() -> Self {
+        plain(StatusCode::REQUEST_TIMEOUT, "request_timeout")
+    }
+
+    /// The answer was not ready in time. What was to be written may still be.
+    pub(crate) fn slow() -> Self {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "request_timeout")
+            .with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// A value breaks a rule.
+    pub(crate) fn validation(field: &str, rule: &str, what: impl Into<Value>) -> Self {
+        let data = json!({ field: { rule: what.into() } });
+        fault(StatusCode::BAD_REQUEST, "validation error", data)
+    }
+
+    /// A member is missing.
+    pub(crate) fn required(field: &str) -> Self {
+        Self::validation(field, "required", json!({ "message": "Field is required but missing" }))
+    }
+
+    /// A member is of another type.
+    pub(crate) fn wrong_type(field: &str, wanted: &str, value: &Value) -> Self {
+        let message = format!("Value did not match type(s): {wanted}");
+        let what = json!({ "message": message, "target": wanted, "value": value });
+        Self::validation(field, "type", what)
+    }
+
+    /// A parameter of the query asks for what cannot be.
+    pub(crate) fn faulty_request(message: &str) -> Self {
+        fault(StatusCode::NOT_FOUND, "faulty_request", json!({ "message": message }))
+    }
+
+    /// The request asks for something that this build does not do.
+    pub(crate) fn not_implemented() -> Self {
+        plain(StatusCode::NOT_IMPLEMENTED, "not_implemented")
+    }
+
+    /// We did something wrong.
+    pub(crate) fn internal() -> Self {
+        plain(StatusCode::INTERNAL_SERVER_ERROR, "unspecified_fault")
+    }
+}
+
+/// The code of an error id of one number among many.
+pub(super) fn code_of(error: &str) -> u16 {
+    let status = match error {
+        "not_found" => StatusCode::NOT_FOUND,
+        "datastore_conflict" | "number_exists" => StatusCode::CONFLICT,
+        "not_reconcilable" | "invalid" => StatusCode::BAD_REQUEST,
+        "forbidden" => StatusCode::FORBIDDEN,
+        "datastore_unreachable" | "datastore_fault" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    status.as_u16()
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::CarrierName;
+
+    use super::*;
+
+    const NUMBER: &str = "+14155550100";
+    const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+
+    #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
+    fn check(error: Error, status: u16, message: &str, data: Value) {
+        let fault = Fault::from(error);
+        assert_eq!(fault.status.as_u16(), status);
+        assert_eq!(fault.message, message);
+        assert_eq!(fault.data, data);
+        assert_eq!(fault.source.is_some(), status >= 500, "{message} is logged if it is ours");
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn every_error_has_its_answer() {
+        let number = || E164::parse(NUMBER).unwrap();
+        let account = || AccountId::parse(ACCOUNT).unwrap();
+        let driver = || Box::<dyn StdError + Send + Sync>::from("secret internals");
+        let cause = |text: &str| Some(text.to_owned());
+        check(
+            Error::NotFound(number()),
+            404,
+            "bad_identifier",
+            json!({"message": "bad identifier", "not_found": "The number could not be found", "cause": NUMBER}),
+        );
+        check(
+            Error::NotReconcilable("abc".into()),
+            400,
+            "not_reconcilable",
+            json!({"code": 400, "error": "not_reconcilable", "cause": "abc", "message": "number abc is not reconcilable"}),
+        );
+        check(
+            Error::Exists(number()),
+            409,
+            "number_exists",
+            json!({"code": 409, "error": "number_exists", "cause": NUMBER, "message": "number +14155550100 already exists"}),
+        );
+        check(
+            Error::Forbidden { cause: None },
+            403,
+            "forbidden",
+            json!({"code": 403, "error": "forbidden", "message": "requestor is unauthorized to perform operation"}),
+        );
+        check(
+            Error::Forbidden { cause: cause("why") },
+            403,
+            "forbidden",
+            json!({"code": 403, "error": "forbidden", "cause": "why", "message": "requestor is unauthorized to perform operation"}),
+        );
+        check(
+            Error::InvalidTransition { cause: cause("from aging to reserved") },
+            400,
+            "invalid_state_transition",
+            json!({"code": 400, "error": "invalid_state_transition", "cause": "from aging to reserved", "message": "invalid state transition"}),
+        );
+        check(
+            Error::NoChange,
+            400,
+            "no_change_required",
+            json!({"code": 400, "error": "no_change_required", "message": "no change required"}),
+        );
+        check(
+            Error::AssignFailure { cause: "field_undefined".into() },
+            400,
+            "assign_failure",
+            json!({"code": 400, "error": "assign_failure", "cause": "field_undefined", "message": "invalid account to assign to"}),
+        );
+        check(
+            Error::Invalid { cause: "x".into() },
+            400,
+            "invalid",
+            json!({"code": 400, "error": "invalid", "cause": "x", "message": "invalid"}),
+        );
+        check(
+            Error::NoAccount(account()),
+            404,
+            "bad_identifier",
+            json!({"message": "bad identifier", "cause": ACCOUNT}),
+        );
+        check(
+            Error::AccountExists(account()),
+            409,
+            "account_exists",
+            json!({"code": 409, "error": "account_exists", "cause": ACCOUNT, "message": format!("account {ACCOUNT} already exists")}),
+        );
+        check(
+            Error::UnknownCarrier("x".into()),
+            400,
+            "invalid",
+            json!({"code": 400, "error": "invalid", "cause": "'x' is not known by the system", "message": "invalid"}),
+        );
+        check(
+            Error::PreconditionFailed,
+            412,
+            "precondition_failed",
+            json!({"message": "precondition failed"}),
+        );
+        check(Error::Conflict, 409, "datastore_conflict", json!({"message": "datastore conflict"}));
+        check(
+            Error::Carrier { number: number(), carrier: CarrierName::local() },
+            500,
+            "unspecified_fault",
+            json!({"code": 500, "error": "unspecified_fault", "cause": NUMBER, "message": "fault by carrier"}),
+        );
+        check(
+            Error::Configuration(driver()),
+            503,
+            "datastore_fault",
+            json!({"message": "datastore fault"}),
+        );
+        check(
+            Error::Unavailable(driver()),
+            503,
+            "datastore_unreachable",
+            json!({"message": "datastore unreachable"}),
+        );
+        check(
+            Error::Store(driver()),
+            503,
+            "datastore_fault",
+            json!({"message": "datastore fault"}),
+        );
+    }
+
+    #[test]
+    fn reading_what_is_no_number_finds_nothing() {
+        let fault = Fault::reading(Error::NotReconcilable("abc".into()));
+        assert_eq!((fault.status.as_u16(), &*fault.message), (404, "bad_identifier"));
+        assert_eq!(fault.data["cause"], "abc");
+    }
+
+    #[test]
+    fn an_unreachable_store_says_when_to_come_back() {
+        let fault = Fault::from(Error::Unavailable("down".into()));
+        assert_eq!(fault.headers, [(header::RETRY_AFTER, HeaderValue::from(1))]);
+    }
+}

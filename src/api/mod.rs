@@ -1,0 +1,177 @@
+//! HTTP: the wire that the platform's user interfaces and tools speak, over the service.
+//!
+//! A request passes [`layers`], which understand it and put every answer into the [`envelope`]; an
+//! [`extract`]or, which checks who asks; and a handler of a few statements. Rules about numbers are
+//! not here, and only [`fault`] knows the status of an error.
+
+mod accounts;
+mod classifiers;
+mod cors;
+mod envelope;
+mod extract;
+mod fault;
+mod health;
+mod job;
+mod layers;
+mod limit;
+mod listing;
+mod maintenance;
+mod numbers;
+mod openapi;
+mod path;
+mod request;
+mod shape;
+mod sup;
+mod text;
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::{Router, middleware};
+use serde::Deserialize;
+use tokio_util::task::TaskTracker;
+use tower_http::{
+    CompressionLevel,
+    compression::{CompressionLayer, predicate::SizeAbove},
+};
+use utoipa::openapi::OpenApi;
+
+use crate::{auth::Authenticator, domain::Clock, service::NumberService, telemetry::Metrics};
+
+pub use limit::LimitConfig;
+
+/// Answers shorter than this are not worth compressing, in bytes.
+const COMPRESS_ABOVE: u64 = 1024;
+
+/// What a request may take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// The most bytes of a body.
+    pub body_bytes: usize,
+    /// For how long a body may arrive, in milliseconds.
+    pub body_timeout_ms: u64,
+    /// For how long an answer may be made, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// For how long a stop waits for requests and writes, in seconds.
+    pub shutdown_timeout_s: u64,
+    /// How many rows a page has when the request does not say.
+    pub page_size: usize,
+    /// The most rows that a page has.
+    pub page_size_max: usize,
+}
+
+/// What handlers need.
+#[derive(Clone, Debug)]
+pub struct Api(Arc<Parts>);
+
+/// What an [`Api`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Everything that can be done with numbers.
+    pub service: NumberService,
+    /// Checks tokens.
+    pub authenticator: Arc<Authenticator>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What a request may take.
+    pub limits: HttpConfig,
+    /// How often a client may ask.
+    pub limiter: limit::Limiter,
+    /// What is measured.
+    pub metrics: Metrics,
+    /// Whether `/metrics` is served here; not when it has an address of its own.
+    pub serves_metrics: bool,
+    /// The writes that are under way.
+    pub tracker: TaskTracker,
+    /// The name of this process in answers.
+    pub node: String,
+    /// What is under which path.
+    routes: path::Routes,
+    /// The API's own document, as it is sent.
+    document: String,
+}
+
+/// What an [`Api`] is made from.
+#[derive(Debug)]
+pub struct ApiConfig {
+    /// What a request may take.
+    pub limits: HttpConfig,
+    /// How often a client may ask.
+    pub rate: LimitConfig,
+    /// Whether `/metrics` is served here.
+    pub serves_metrics: bool,
+    /// The name of this process in answers.
+    pub node: String,
+}
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Api {
+    /// Puts together what handlers need.
+    #[must_use]
+    pub fn new(
+        service: NumberService,
+        authenticator: Arc<Authenticator>,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+        config: ApiConfig,
+    ) -> Self {
+        let document = document();
+        Self(Arc::new(Parts {
+            service,
+            authenticator,
+            clock,
+            limits: config.limits,
+            limiter: limit::Limiter::new(config.rate),
+            metrics,
+            serves_metrics: config.serves_metrics,
+            tracker: TaskTracker::new(),
+            node: config.node,
+            routes: path::Routes::of(&document),
+            document: openapi::print(&document),
+        }))
+    }
+}
+
+/// The API's own document.
+#[must_use]
+pub fn document() -> OpenApi {
+    openapi::routes().into_openapi()
+}
+
+/// The API's own document, as it is sent and committed.
+#[must_use]
+pub fn printed_document() -> String {
+    openapi::print(&document())
+}
+
+/// Everything that is served.
+pub fn router(api: Api) -> Router {
+    let (routes, _) = openapi::routes().split_for_parts();
+    let inner = routes.with_state(api.clone()).merge(openapi::swagger_ui());
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESS_ABOVE));
+    // The inner router is a service, not merged: paths and methods change before it sees them.
+    Router::new()
+        .fallback_service(inner)
+        .layer(middleware::from_fn_with_state(api, layers::wire))
+        // Outside of the envelope, whose bytes it packs.
+        .layer(compression)
+        .layer(middleware::from_fn(layers::observe))
+}
+
+/// `/metrics` alone, for an address of its own.
+pub fn metrics_router(metrics: Metrics) -> Router {
+    let text = move || {
+        let metrics = metrics.clone();
+        async move { health::metrics_text(&metrics) }
+    };
+    Router::new().route("/metrics", axum::routing::get(text))
+}

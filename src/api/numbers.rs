@@ -1,0 +1,238 @@
+//! The numbers of an account, one at a time and listed.
+
+use axum::extract::State;
+use serde_json::{Map, Value};
+
+use crate::service::{Creation, Update};
+
+use super::{
+    Api,
+    envelope::{Page, Reply},
+    extract::{AccountCall, AdminCall},
+    fault::Fault,
+    listing::{self, PageSizes},
+    openapi::{
+        AccountPath, Answer, Faults, IfMatch, ListParameters, ListingBody, NumberBody, NumberPath,
+        NumberRecordBody, NumberRequest, ReleaseParameters, UnscopedNumberPath,
+    },
+    shape::{self, Wanted},
+};
+
+/// List the numbers that an account holds.
+#[utoipa::path(
+    get,
+    path = "/v2/accounts/{account_id}/phone_numbers",
+    tag = "numbers",
+    params(AccountPath, ListParameters),
+    responses((status = 200, description = "A page of numbers", body = Answer<ListingBody>), Faults),
+)]
+pub(super) async fn list_numbers(
+    State(api): State<Api>,
+    call: AccountCall,
+) -> Result<Reply, Fault> {
+    if call.query.get("prefix").is_some_and(|prefix| !prefix.trim().is_empty()) {
+        return Err(Fault::not_implemented());
+    }
+    let sizes = PageSizes { default: api.limits.page_size, max: api.limits.page_size_max };
+    let query = listing::read(&call.query, sizes)?;
+    let is_paged = query.page_size.is_some();
+    let listing = api.service.list(&call.actor, &call.account, query).await?;
+    let mut numbers = Map::with_capacity(listing.numbers.len());
+    for view in &listing.numbers {
+        numbers.insert(view.number.id.to_string(), shape::row(view));
+    }
+    let page = is_paged.then(|| Page {
+        rows: numbers.len(),
+        start_key: listing.start.as_ref().map(|number| listing::key(number.as_str())),
+        next_start_key: listing.next.as_ref().map(|number| listing::key(number.as_str())),
+    });
+    let mut data = Map::new();
+    data.insert("numbers".to_owned(), Value::Object(numbers));
+    // Nobody counts what descendants are billed for yet; clients need the member.
+    data.insert("cascade_quantity".to_owned(), 0.into());
+    Ok(Reply::ok(data).page(page))
+}
+
+/// Read a number.
+#[utoipa::path(
+    get,
+    path = "/v2/accounts/{account_id}/phone_numbers/{number}",
+    tag = "numbers",
+    params(NumberPath),
+    responses((status = 200, description = "The number", body = Answer<NumberBody>), Faults),
+)]
+pub(super) async fn get_number(State(api): State<Api>, call: AccountCall) -> Result<Reply, Fault> {
+    let number = call.number_to_read(&api).await?;
+    let view = api.service.get(&call.actor, &number).await.map_err(Fault::reading)?;
+    Ok(shape::reply(view))
+}
+
+/// Create a number for an account.
+#[utoipa::path(
+    put,
+    path = "/v2/accounts/{account_id}/phone_numbers/{number}",
+    tag = "numbers",
+    params(NumberPath, IfMatch),
+    request_body = NumberRequest,
+    responses(
+        (status = 201, description = "The number as it was created", body = Answer<NumberBody>),
+        (status = 202, description = "Created; its copy follows", body = Answer<NumberBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn create_number(
+    State(api): State<Api>,
+    call: AccountCall,
+) -> Result<Reply, Fault> {
+    let wanted = Wanted::read(call.object()?)?;
+    let number = call.number_to_write(&api).await?;
+    let creation = Creation { public: wanted.public, state: wanted.state, carrier: wanted.carrier };
+    let if_match = call.if_match.as_deref();
+    let view = api.service.create(&call.actor, &call.account, &number, creation, if_match).await?;
+    Ok(shape::reply(view).created(&call))
+}
+
+/// Replace what is written on a number.
+#[utoipa::path(
+    post,
+    path = "/v2/accounts/{account_id}/phone_numbers/{number}",
+    tag = "numbers",
+    params(NumberPath, IfMatch),
+    request_body = NumberRequest,
+    responses(
+        (status = 200, description = "The number as it is now", body = Answer<NumberBody>),
+        (status = 202, description = "Changed; its copy follows", body = Answer<NumberBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn replace_number(
+    State(api): State<Api>,
+    call: AccountCall,
+) -> Result<Reply, Fault> {
+    update(&api, &call, Update::Replace).await
+}
+
+/// Merge into what is written on a number.
+#[utoipa::path(
+    patch,
+    path = "/v2/accounts/{account_id}/phone_numbers/{number}",
+    tag = "numbers",
+    params(NumberPath, IfMatch),
+    request_body = NumberRequest,
+    responses(
+        (status = 200, description = "The number as it is now", body = Answer<NumberBody>),
+        (status = 202, description = "Changed; its copy follows", body = Answer<NumberBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn merge_number(
+    State(api): State<Api>,
+    call: AccountCall,
+) -> Result<Reply, Fault> {
+    update(&api, &call, Update::Merge).await
+}
+
+async fn update(
+    api: &Api,
+    call: &AccountCall,
+    how: fn(Map<String, Value>) -> Update,
+) -> Result<Reply, Fault> {
+    let wanted = Wanted::read(call.object()?)?;
+    let number = call.number_to_write(api).await?;
+    let if_match = call.if_match.as_deref();
+    let update = how(wanted.public);
+    let view = api.service.update(&call.actor, &number, update, wanted.carrier, if_match).await?;
+    Ok(shape::reply(view))
+}
+
+/// Release a number.
+///
+/// With `hard=true` an administrator deletes it outright.
+#[utoipa::path(
+    delete,
+    path = "/v2/accounts/{account_id}/phone_numbers/{number}",
+    tag = "numbers",
+    params(NumberPath, ReleaseParameters, IfMatch),
+    responses(
+        (status = 200, description = "The number as it was left", body = Answer<NumberBody>),
+        (status = 202, description = "Released; its copies follow", body = Answer<NumberBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn release_number(
+    State(api): State<Api>,
+    call: AccountCall,
+) -> Result<Reply, Fault> {
+    let number = call.number_to_write(&api).await?;
+    let if_match = call.if_match.as_deref();
+    let view = if call.query.says("hard") {
+        api.service.delete(&call.actor, &number, if_match).await?
+    } else {
+        api.service.release(&call.actor, &number, if_match).await?
+    };
+    Ok(shape::reply(view))
+}
+
+/// Put a number in service for an account.
+#[utoipa::path(
+    put,
+    path = "/v2/accounts/{account_id}/phone_numbers/{number}/activate",
+    tag = "numbers",
+    params(NumberPath, IfMatch),
+    request_body = NumberRequest,
+    responses(
+        (status = 201, description = "The number, in service", body = Answer<NumberBody>),
+        (status = 202, description = "In service; its copy follows", body = Answer<NumberBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn activate_number(
+    State(api): State<Api>,
+    call: AccountCall,
+) -> Result<Reply, Fault> {
+    let wanted = Wanted::read(call.object()?)?;
+    let number = call.number_to_write(&api).await?;
+    let if_match = call.if_match.as_deref();
+    let view =
+        api.service.activate(&call.actor, &call.account, &number, wanted.public, if_match).await?;
+    Ok(shape::reply(view).created(&call))
+}
+
+/// Reserve a number for an account.
+#[utoipa::path(
+    put,
+    path = "/v2/accounts/{account_id}/phone_numbers/{number}/reserve",
+    tag = "numbers",
+    params(NumberPath, IfMatch),
+    responses(
+        (status = 201, description = "The number, reserved", body = Answer<NumberBody>),
+        (status = 202, description = "Reserved; its copy follows", body = Answer<NumberBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn reserve_number(
+    State(api): State<Api>,
+    call: AccountCall,
+) -> Result<Reply, Fault> {
+    let number = call.number_to_write(&api).await?;
+    let if_match = call.if_match.as_deref();
+    let view = api.service.reserve(&call.actor, &call.account, &number, if_match).await?;
+    Ok(shape::reply(view).created(&call))
+}
+
+/// Read any number, with its owner, its carrier and how its copies stand.
+#[utoipa::path(
+    get,
+    path = "/v2/phone_numbers/{number}",
+    tag = "numbers",
+    params(UnscopedNumberPath),
+    responses((status = 200, description = "The number", body = Answer<NumberRecordBody>), Faults),
+)]
+pub(super) async fn get_any_number(
+    State(api): State<Api>,
+    call: AdminCall,
+) -> Result<Reply, Fault> {
+    let number = call.number_to_read(&api).await?;
+    let record = api.service.record(&call.actor, &number).await.map_err(Fault::reading)?;
+    Ok(shape::record_reply(record))
+}

@@ -1,0 +1,649 @@
+//! The list of routes, and the document that describes them. The types here are the document's
+//! words only; what is sent is written by `shape` and its neighbours.
+#![expect(dead_code, reason = "the types are read by the document's generator only")]
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi::security};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{Api, accounts, classifiers, health, maintenance, numbers};
+
+/// The document without its routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Number manager",
+        description = "Owns the life of every phone number of a telephony platform. Speaks the \
+                       `phone_numbers` API of KAZOO, and adds maintenance.",
+    ),
+    tags(
+        (name = "numbers", description = "The numbers of an account"),
+        (name = "classifiers", description = "What can be said of a number without reading it"),
+        (name = "accounts", description = "Accounts, as far as numbers need them"),
+        (name = "maintenance", description = "Operations over many numbers, for administrators"),
+        (name = "health", description = "The process itself"),
+    ),
+    modifiers(&Tokens),
+    security(("auth_token" = []), ("bearer" = [])),
+)]
+struct Base;
+
+/// Adds how tokens are sent.
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let header = security::ApiKey::Header(security::ApiKeyValue::new("X-Auth-Token"));
+        components.add_security_scheme("auth_token", security::SecurityScheme::ApiKey(header));
+        let bearer = security::Http::new(security::HttpAuthScheme::Bearer);
+        components.add_security_scheme("bearer", security::SecurityScheme::Http(bearer));
+    }
+}
+
+/// Every route.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Base::openapi())
+        .routes(routes!(numbers::list_numbers))
+        .routes(routes!(
+            numbers::get_number,
+            numbers::create_number,
+            numbers::replace_number,
+            numbers::merge_number,
+            numbers::release_number
+        ))
+        .routes(routes!(numbers::activate_number))
+        .routes(routes!(numbers::reserve_number))
+        .routes(routes!(numbers::get_any_number))
+        .routes(routes!(classifiers::list_classifiers))
+        .routes(routes!(classifiers::classify_number))
+        .routes(routes!(classifiers::get_carriers_info))
+        .routes(routes!(accounts::get_account, accounts::create_account, accounts::update_account))
+        .routes(routes!(maintenance::list_operations))
+        .routes(routes!(maintenance::get_carrier_usage, maintenance::count_carriers))
+        .routes(routes!(maintenance::convert_carrier))
+        .routes(routes!(maintenance::run_command))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::openapi_document))
+}
+
+/// The document as it is sent and committed.
+pub(super) fn print(document: &utoipa::openapi::OpenApi) -> String {
+    let json = document.to_pretty_json();
+    json.expect("a document has text keys only, so it can be written") + "\n"
+}
+
+/// The document for people. Its files are in the binary and its addresses relative, so it works
+/// without the internet and behind a proxy.
+pub(super) fn swagger_ui() -> Router {
+    let config = Config::from("../openapi.json").validator_url("none").try_it_out_enabled(true);
+    SwaggerUi::new("/docs").config(config).into()
+}
+
+/// The envelope of an answer that went well.
+#[derive(ToSchema)]
+pub(super) struct Answer<T> {
+    data: T,
+    /// Always `success`.
+    status: String,
+    /// What cannot be written: beside the data of one number.
+    metadata: Option<Map<String, Value>>,
+    /// How many rows the page has.
+    page_size: Option<u64>,
+    /// The key of the page's first row.
+    start_key: Option<String>,
+    /// The key of the next page; absent on the last.
+    next_start_key: Option<String>,
+    /// The revision of the document that is shown; the `ETag`.
+    revision: Option<String>,
+    /// The caller's token.
+    auth_token: Option<String>,
+    /// The request's id.
+    request_id: String,
+    /// The process that answered.
+    node: String,
+    /// When, as RFC 3339.
+    timestamp: String,
+    /// How the rate limit stands.
+    tokens: Option<TokensBody>,
+    /// The version of the service.
+    version: String,
+}
+
+/// How the rate limit stands.
+#[derive(ToSchema)]
+struct TokensBody {
+    /// What this request took.
+    consumed: u32,
+    /// What is left.
+    remaining: u32,
+}
+
+/// The envelope of an error answer.
+#[derive(ToSchema)]
+pub(super) struct ErrorAnswer {
+    /// What there is to say: a message, the fields that break a rule, or the error of a number.
+    data: Value,
+    /// Always `error`.
+    status: String,
+    /// The status, as text.
+    error: String,
+    /// The error's id.
+    message: String,
+    /// The request's id.
+    request_id: String,
+    /// The process that answered.
+    node: String,
+    /// When, as RFC 3339.
+    timestamp: String,
+    /// The version of the service.
+    version: String,
+}
+
+/// The error answers that every operation shares.
+#[derive(IntoResponses)]
+pub(super) enum Faults {
+    /// The request cannot be understood, or breaks a rule.
+    #[response(status = 400)]
+    Invalid(ErrorAnswer),
+    /// There is no usable token.
+    #[response(status = 401)]
+    Unauthenticated(ErrorAnswer),
+    /// The caller may not do that.
+    #[response(status = 403)]
+    Forbidden(ErrorAnswer),
+    /// There is no such account, number or path.
+    #[response(status = 404)]
+    NotFound(ErrorAnswer),
+    /// The path knows other methods; `Allow` lists them.
+    #[response(status = 405)]
+    Method(ErrorAnswer),
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    SlowBody(ErrorAnswer),
+    /// The number exists already, or was changed by somebody else.
+    #[response(status = 409)]
+    Conflict(ErrorAnswer),
+    /// The document is no longer at the revision that `If-Match` names.
+    #[response(status = 412)]
+    Precondition(ErrorAnswer),
+    /// The body is too large.
+    #[response(status = 413)]
+    TooLarge(ErrorAnswer),
+    /// The body is of a kind that is not read here.
+    #[response(status = 415)]
+    MediaType(ErrorAnswer),
+    /// The token's account is not in use.
+    #[response(status = 423)]
+    Locked(ErrorAnswer),
+    /// The caller asks too often; `Retry-After` says when to come back.
+    #[response(status = 429)]
+    TooMany(ErrorAnswer),
+    /// A carrier or the service failed.
+    #[response(status = 500)]
+    Internal(ErrorAnswer),
+    /// The request asks for something that is not done here.
+    #[response(status = 501)]
+    NotImplemented(ErrorAnswer),
+    /// The store cannot be reached, or does not hold what can be read.
+    #[response(status = 503)]
+    Unavailable(ErrorAnswer),
+}
+
+/// The account.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct AccountPath {
+    /// The account's id: 32 characters of `[a-z0-9]`.
+    account_id: String,
+}
+
+/// The account and the number.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct NumberPath {
+    /// The account's id: 32 characters of `[a-z0-9]`.
+    account_id: String,
+    /// The number, in any form that can be dialled.
+    number: String,
+}
+
+/// The number.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct UnscopedNumberPath {
+    /// The number, in any form that can be dialled.
+    number: String,
+}
+
+/// What the client expects to be stored.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(super) struct IfMatch {
+    /// The `ETag` of the version that may be written over.
+    #[param(rename = "If-Match", required = false)]
+    if_match: Option<String>,
+}
+
+/// How a number is given up.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReleaseParameters {
+    /// `true` deletes it outright; administrators only.
+    hard: Option<bool>,
+}
+
+/// Pages, direction and filters. Beside these, `filter_{path}` and `filter_not_{path}` compare a
+/// member of the stored document with a text or with a JSON array of texts.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParameters {
+    /// How many rows; at least 1.
+    page_size: Option<u64>,
+    /// Where the page begins: `next_start_key` of the page before, or a number.
+    start_key: Option<String>,
+    /// Where the list ends.
+    end_key: Option<String>,
+    /// `false` lists everything in one page.
+    paginate: Option<bool>,
+    /// Whether the highest number comes first; so it is unless said otherwise.
+    descending: Option<bool>,
+    /// Whether the lowest number comes first.
+    ascending: Option<bool>,
+    /// Only numbers in this state, or in one of a JSON array.
+    filter_state: Option<String>,
+    /// Only numbers with this member.
+    has_key: Option<String>,
+    /// Only numbers without this member.
+    key_missing: Option<String>,
+    /// Only numbers whose member is not empty.
+    has_value: Option<String>,
+    /// Only numbers whose member is absent or empty.
+    value_missing: Option<String>,
+    /// Only numbers created then or later, in Gregorian seconds.
+    created_from: Option<i64>,
+    /// Only numbers created then or earlier, in Gregorian seconds.
+    created_to: Option<i64>,
+    /// Only numbers changed then or later, in Gregorian seconds.
+    modified_from: Option<i64>,
+    /// Only numbers changed then or earlier, in Gregorian seconds.
+    modified_to: Option<i64>,
+    /// Accepted and without effect.
+    include_ports: Option<bool>,
+}
+
+/// What is counted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct UsageParameters {
+    /// `+` and at least four digits; everything when absent.
+    prefix: Option<String>,
+}
+
+/// What is to be written on a number: these members, and any of the client's own.
+#[derive(ToSchema)]
+pub(super) struct NumberRequest {
+    data: NumberData,
+}
+
+/// The members of a number that can be written.
+#[derive(ToSchema)]
+struct NumberData {
+    /// The state in which it is created; in service when absent.
+    create_with_state: Option<String>,
+    /// The carrier, with `knm_` or without; administrators only.
+    carrier_name: Option<String>,
+    #[serde(flatten)]
+    own: BTreeMap<String, Value>,
+}
+
+/// A number.
+#[derive(ToSchema)]
+pub(super) struct NumberBody {
+    /// The number, in E.164 form.
+    id: String,
+    /// Where it stands in its life.
+    state: String,
+    /// The application that it routes to.
+    used_by: Option<String>,
+    /// The features in force.
+    features: Vec<String>,
+    /// The features that it may have.
+    features_available: Vec<String>,
+    /// What cannot be written.
+    #[schema(rename = "_read_only")]
+    read_only: ReadOnly,
+    #[serde(flatten)]
+    own: BTreeMap<String, Value>,
+}
+
+/// What cannot be written on a number.
+#[derive(ToSchema)]
+struct ReadOnly {
+    /// In Gregorian seconds.
+    created: i64,
+    /// In Gregorian seconds.
+    modified: i64,
+    /// The carrier, without `knm_`.
+    carrier_module: Option<String>,
+    /// Where it stands in its life.
+    state: String,
+    /// The application that it routes to.
+    used_by: Option<String>,
+    features: ReadOnlyFeatures,
+    /// `true` when it is gone; else absent.
+    is_deleted: Option<bool>,
+    /// `pending` while its copy follows; else absent.
+    mirror: Option<String>,
+}
+
+/// The features of a number.
+#[derive(ToSchema)]
+struct ReadOnlyFeatures {
+    /// Those that it may have.
+    available: Vec<String>,
+    /// The settings of those in force that have any.
+    settings: BTreeMap<String, Value>,
+}
+
+/// A number as an administrator sees it: the members of a number, and these.
+#[derive(ToSchema)]
+pub(super) struct NumberRecordBody {
+    /// The number, in E.164 form.
+    id: String,
+    /// Where it stands in its life.
+    state: String,
+    /// Its owner.
+    assigned_to: Option<String>,
+    /// Its last different owner.
+    previously_assigned_to: Option<String>,
+    /// The carrier, as it is stored.
+    carrier: String,
+    /// The database of its document.
+    database: String,
+    /// Who reserved it, newest first.
+    reserve_history: Vec<String>,
+    mirror: MirrorBody,
+    #[serde(flatten)]
+    own: BTreeMap<String, Value>,
+}
+
+/// How the copies of a number stand.
+#[derive(ToSchema)]
+struct MirrorBody {
+    /// Whether they are right.
+    synced: bool,
+    /// What is wrong: `missing`, `stale`, `extra`, `conflicting`.
+    drift: Vec<String>,
+}
+
+/// A page of numbers.
+#[derive(ToSchema)]
+pub(super) struct ListingBody {
+    /// By number.
+    numbers: BTreeMap<String, RowBody>,
+    /// How many numbers of descendants are billed to the account.
+    cascade_quantity: u64,
+}
+
+/// A number in a listing.
+#[derive(ToSchema)]
+struct RowBody {
+    /// Where it stands in its life.
+    state: String,
+    /// The features in force.
+    features: Vec<String>,
+    /// Its own list of allowed features.
+    features_allowed: Vec<String>,
+    /// Its own list of denied features.
+    features_denied: Vec<String>,
+    /// The features that it may have.
+    features_available: Vec<String>,
+    /// Its owner.
+    assigned_to: Option<String>,
+    /// The application that it routes to.
+    used_by: Option<String>,
+    /// In Gregorian seconds.
+    created: i64,
+    /// When it was last changed, in Gregorian seconds.
+    updated: i64,
+}
+
+/// Classifiers by name, or what is known of one text.
+#[derive(ToSchema)]
+pub(super) struct ClassifiersBody {
+    #[serde(flatten)]
+    members: BTreeMap<String, Value>,
+}
+
+/// The carriers.
+#[derive(ToSchema)]
+pub(super) struct CarriersInfoBody {
+    /// The longest prefix that can be searched for, in digits.
+    maximal_prefix_length: u8,
+    /// The carriers that a number can be given.
+    usable_carriers: Vec<String>,
+    /// The states in which the caller may create numbers.
+    usable_creation_states: Vec<String>,
+}
+
+/// An account.
+#[derive(ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the wire says so")]
+pub(super) struct AccountBody {
+    /// Its id.
+    id: String,
+    /// Its name.
+    name: String,
+    /// Whether it is in use.
+    enabled: bool,
+    /// Whether it may add numbers.
+    wnm_allow_additions: bool,
+    /// Whether it bills its descendants.
+    is_reseller: bool,
+    /// Whether it runs the platform.
+    superduper_admin: bool,
+    /// Its ancestors, root first.
+    tree: Vec<String>,
+    /// The account above it.
+    parent_id: Option<String>,
+    /// The account that bills it.
+    reseller_id: Option<String>,
+}
+
+/// An account to be created, or what is to change.
+#[derive(ToSchema)]
+pub(super) struct AccountRequest {
+    data: AccountData,
+}
+
+/// The members of an account that can be written. All but `wnm_allow_additions` only when it is
+/// created.
+#[derive(ToSchema)]
+struct AccountData {
+    /// Its name; needed when it is created.
+    name: Option<String>,
+    /// The account above it; none for a root.
+    parent_id: Option<String>,
+    /// Whether it bills its descendants.
+    is_reseller: Option<bool>,
+    /// Whether it may add numbers.
+    wnm_allow_additions: Option<bool>,
+    /// Whether it is in use; so it is unless said otherwise.
+    enabled: Option<bool>,
+}
+
+/// Which numbers an operation is about: exactly one member.
+#[derive(ToSchema)]
+struct ScopeBody {
+    /// All of them.
+    all: Option<bool>,
+    /// Those in these databases.
+    databases: Option<Vec<String>>,
+    /// Those that begin so.
+    prefix: Option<String>,
+    /// These.
+    numbers: Option<Vec<String>>,
+}
+
+/// What is counted.
+#[derive(ToSchema)]
+pub(super) struct UsageRequest {
+    data: UsageData,
+}
+
+/// Which numbers are counted: all, unless said otherwise.
+#[derive(ToSchema)]
+struct UsageData {
+    /// `+` and at least four digits.
+    prefix: Option<String>,
+    scope: Option<ScopeBody>,
+}
+
+/// A conversion.
+#[derive(ToSchema)]
+pub(super) struct ConversionRequest {
+    data: ConversionData,
+}
+
+/// Which numbers get which carrier.
+#[derive(ToSchema)]
+struct ConversionData {
+    /// The carrier that they have, as it is stored; needed unless numbers are named.
+    source: Option<String>,
+    /// The carrier that they get.
+    target: String,
+    scope: ScopeBody,
+    /// Whether nothing is written.
+    dry_run: Option<bool>,
+}
+
+/// An old command.
+#[derive(ToSchema)]
+pub(super) struct CommandRequest {
+    data: CommandData,
+}
+
+/// A command and its arguments, in the old order.
+#[derive(ToSchema)]
+struct CommandData {
+    /// Its name; a module's name may stand in front.
+    command: String,
+    /// Texts, or lists of them where numbers or prefixes are asked for.
+    args: Option<Vec<Value>>,
+    /// The module, if it is named apart.
+    module: Option<String>,
+}
+
+/// The operations.
+#[derive(ToSchema)]
+pub(super) struct OperationsBody(Vec<OperationBody>);
+
+/// An operation.
+#[derive(ToSchema)]
+struct OperationBody {
+    /// Its name.
+    operation: String,
+    /// What it takes.
+    arguments: String,
+    /// What it does.
+    meaning: String,
+}
+
+/// How many numbers each carrier has.
+#[derive(ToSchema)]
+pub(super) struct UsageBody {
+    /// By database, then by carrier.
+    databases: BTreeMap<String, BTreeMap<String, u64>>,
+    /// By carrier.
+    totals: BTreeMap<String, u64>,
+}
+
+/// A finished job.
+#[derive(ToSchema)]
+pub(super) struct JobBody {
+    /// Its id.
+    id: String,
+    /// What it did.
+    operation: String,
+    /// `succeeded`, `partial` or `failed`.
+    state: String,
+    /// As RFC 3339.
+    created: String,
+    /// As RFC 3339.
+    started: String,
+    /// As RFC 3339.
+    finished: String,
+    /// What it was about.
+    scope: Value,
+    options: JobOptions,
+    progress: JobProgress,
+    counts: JobCounts,
+    /// By database.
+    per_database: BTreeMap<String, JobCounts>,
+    /// Whether there were more failures than are listed.
+    truncated: bool,
+    /// The first failures.
+    failures: Vec<JobFailure>,
+}
+
+/// How a job ran.
+#[derive(ToSchema)]
+struct JobOptions {
+    /// Whether nothing was written.
+    dry_run: bool,
+}
+
+/// How far a job came.
+#[derive(ToSchema)]
+struct JobProgress {
+    /// Databases that are finished.
+    databases_done: u64,
+    /// Databases in all.
+    databases_total: u64,
+}
+
+/// What became of the numbers.
+#[derive(ToSchema)]
+struct JobCounts {
+    /// Looked at.
+    read: u64,
+    /// Changed.
+    changed: u64,
+    /// Right already.
+    unchanged: u64,
+    /// Left out.
+    skipped: u64,
+    /// Not changed.
+    failed: u64,
+}
+
+/// A number that was not changed.
+#[derive(ToSchema)]
+struct JobFailure {
+    /// The number.
+    id: String,
+    /// Its database.
+    database: Option<String>,
+    /// The error's status.
+    code: u16,
+    /// The error's id.
+    error: String,
+    /// The same in words.
+    message: String,
+}
+
+/// How the process is.
+#[derive(ToSchema)]
+pub(super) struct HealthBody {
+    /// `alive`, `ready`, `degraded` or `unavailable`.
+    status: String,
+    /// Why, when it is not well.
+    reason: Option<String>,
+}

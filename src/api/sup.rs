@@ -1,0 +1,200 @@
+//! The old commands: one table from a command and its arguments to an operation.
+
+use serde_json::{Map, Value};
+
+use crate::service::ConversionScope;
+
+use super::{fault::Fault, maintenance::Operation};
+
+/// The modules whose names may stand in front of a command.
+const MODULES: &[&str] = &["kazoo_numbers_maintenance", "kazoo_number_manager_maintenance"];
+
+/// An old command with that many arguments.
+struct Command {
+    name: &'static str,
+    usage: &'static str,
+    arity: usize,
+    operation: fn(&[Argument]) -> Result<Operation, Fault>,
+}
+
+/// Every command.
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "carrier_module_usage",
+        usage: "carrier_module_usage [PREFIX]",
+        arity: 0,
+        operation: |_| Ok(Operation::Usage { prefixes: None }),
+    },
+    Command {
+        name: "carrier_module_usage",
+        usage: "carrier_module_usage [PREFIX]",
+        arity: 1,
+        operation: |args| Ok(Operation::Usage { prefixes: Some(args[0].texts()) }),
+    },
+    Command {
+        name: "convert_carrier_module",
+        usage: "convert_carrier_module SOURCE TARGET [PREFIX]",
+        arity: 2,
+        operation: |args| {
+            let scope = ConversionScope::All;
+            Ok(Operation::convert(Some(args[0].text()?), args[1].text()?, scope))
+        },
+    },
+    Command {
+        name: "convert_carrier_module",
+        usage: "convert_carrier_module SOURCE TARGET [PREFIX]",
+        arity: 3,
+        operation: |args| {
+            let scope = ConversionScope::Prefixes(args[2].texts());
+            Ok(Operation::convert(Some(args[0].text()?), args[1].text()?, scope))
+        },
+    },
+    Command {
+        name: "convert_carrier_module_number",
+        usage: "convert_carrier_module_number NUMBER TARGET",
+        arity: 2,
+        operation: |args| {
+            let scope = ConversionScope::Numbers(args[0].texts());
+            Ok(Operation::convert(None, args[1].text()?, scope))
+        },
+    },
+];
+
+/// An argument: a text, or a list of them where KAZOO needed a shell.
+enum Argument {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Argument {
+    fn read(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::Text(text.clone())),
+            Value::Number(number) => Some(Self::Text(number.to_string())),
+            Value::Array(list) => {
+                let texts = list.iter().map(|value| value.as_str().map(str::to_owned));
+                texts.collect::<Option<_>>().map(Self::List)
+            }
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> Result<String, Fault> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::List(list) => Err(Fault::wrong_type("args", "string", &list.clone().into())),
+        }
+    }
+
+    fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Text(text) => vec![text.clone()],
+            Self::List(list) => list.clone(),
+        }
+    }
+}
+
+/// Reads a command with its arguments, in the old order.
+pub(super) fn read(data: &Map<String, Value>) -> Result<Operation, Fault> {
+    let given = data.get("command").and_then(Value::as_str).unwrap_or_default();
+    let mut words = given.split_whitespace().peekable();
+    words.next_if(|word| MODULES.contains(word));
+    if let Some(module) = data.get("module").and_then(Value::as_str)
+        && !MODULES.contains(&module)
+    {
+        return Err(usage(None));
+    }
+    let name = words.next().unwrap_or_default();
+    let mut args: Vec<Argument> = words.map(|word| Argument::Text(word.to_owned())).collect();
+    match data.get("args") {
+        None | Some(Value::Null) => (),
+        Some(Value::Array(list)) => {
+            for value in list {
+                args.push(Argument::read(value).ok_or_else(|| usage(Some(name)))?);
+            }
+        }
+        Some(other) => return Err(Fault::wrong_type("args", "array", other)),
+    }
+    let command = COMMANDS.iter().find(|known| known.name == name && known.arity == args.len());
+    match command {
+        Some(command) => (command.operation)(&args),
+        None => Err(usage(Some(name))),
+    }
+}
+
+/// How the commands of that name, or all of them, are used.
+fn usage(name: Option<&str>) -> Fault {
+    let mut lines: Vec<&str> = COMMANDS.iter().map(|command| command.usage).collect();
+    if name.is_some_and(|name| COMMANDS.iter().any(|command| command.name == name)) {
+        lines = COMMANDS.iter().filter(|known| Some(known.name) == name).map(|c| c.usage).collect();
+    }
+    lines.dedup();
+    let message = format!("usage: {}", lines.join(" | "));
+    let what = serde_json::json!({ "message": message, "value": name.unwrap_or_default() });
+    Fault::validation("command", "invalid", what)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
+    fn check(data: Value, expected: Expect) {
+        let data = data.as_object().unwrap();
+        let shown = match read(data) {
+            Ok(operation) => format!("{operation:?}"),
+            Err(fault) => format!("{} {}", fault.status.as_u16(), fault.data),
+        };
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn old_commands_are_read_in_the_old_order() {
+        check(json!({"command": "carrier_module_usage"}), expect!["Usage { prefixes: None }"]);
+        check(
+            json!({"command": "kazoo_numbers_maintenance carrier_module_usage", "args": ["+1555"]}),
+            expect![[r#"Usage { prefixes: Some(["+1555"]) }"#]],
+        );
+        check(
+            json!({"command": "convert_carrier_module", "args": ["knm_band", "knm_bandwidth2", "+1415"], "module": "kazoo_number_manager_maintenance"}),
+            expect![[
+                r#"Convert { source: Some("knm_band"), target: "knm_bandwidth2", scope: Prefixes(["+1415"]), dry_run: false }"#
+            ]],
+        );
+        check(
+            json!({"command": "convert_carrier_module", "args": ["a", "b"]}),
+            expect![[r#"Convert { source: Some("a"), target: "b", scope: All, dry_run: false }"#]],
+        );
+        check(
+            json!({"command": "convert_carrier_module_number", "args": [["4152266659", "+14155550100"], "b"]}),
+            expect![[
+                r#"Convert { source: None, target: "b", scope: Numbers(["4152266659", "+14155550100"]), dry_run: false }"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_answers_how_it_is_used() {
+        check(
+            json!({"command": "convert_carrier_module", "args": ["a"]}),
+            expect![[
+                r#"400 {"command":{"invalid":{"message":"usage: convert_carrier_module SOURCE TARGET [PREFIX]","value":"convert_carrier_module"}}}"#
+            ]],
+        );
+        check(
+            json!({"command": "drop_everything"}),
+            expect![[
+                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET","value":"drop_everything"}}}"#
+            ]],
+        );
+        check(
+            json!({"command": "x", "module": "os"}),
+            expect![[
+                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET","value":""}}}"#
+            ]],
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Our own keys, and where they are kept.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::repository::{KeyRepository, KeysError, StoredKey, StoredKeys};
+
+use super::{AuthError, Claims, Credentials};
+
+/// What our own keys sign with, and nothing else.
+pub(super) const ALGORITHM: Algorithm = Algorithm::HS256;
+/// The name of the key that the settings give.
+const CONFIGURED: &str = "configured";
+
+/// Where our own keys are kept.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// In the settings.
+    Secret(SecretString),
+    /// In a file of their own, which is made when it is not there.
+    File(PathBuf),
+    /// In the store, for all replicas.
+    Store(KeyRepository),
+}
+
+/// The key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the key file {} cannot be {what}", path.display())]
+pub struct FileError {
+    path: PathBuf,
+    what: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+/// The keys, ready for use; the first one signs.
+pub(super) struct OwnKeys {
+    signing: Option<(String, EncodingKey)>,
+    known: Vec<(String, DecodingKey)>,
+}
+
+/// A key as the file holds it.
+#[derive(Deserialize)]
+struct FileKey {
+    id: String,
+    secret: SecretString,
+}
+
+impl KeySource {
+    /// The keys, one made where there was none.
+    pub(super) async fn read_or_create(&self) -> Result<StoredKeys, AuthError> {
+        match self {
+            Self::Secret(secret) => Ok(configured(secret)),
+            Self::File(path) => match read_file(path)? {
+                Some(keys) => Ok(keys),
+                None => create_file(path, &fresh()?),
+            },
+            Self::Store(repository) => Ok(repository.read_or_create(fresh()?).await?),
+        }
+    }
+
+    /// The keys as they are now, where they can change while we run.
+    pub(super) async fn read(&self) -> Result<Option<StoredKeys>, KeysError> {
+        match self {
+            Self::Secret(_) => Ok(None),
+            // A file that cannot be read now leaves the keys that we have.
+            Self::File(path) => Ok(read_file(path).ok().flatten()),
+            Self::Store(repository) => repository.read().await,
+        }
+    }
+}
+
+impl OwnKeys {
+    pub(super) fn new(keys: &StoredKeys) -> Self {
+        let signing = keys.first().map(|key| {
+            (key.id.clone(), EncodingKey::from_secret(key.secret.expose_secret().as_bytes()))
+        });
+        let decoding = |key: &StoredKey| {
+            (key.id.clone(), DecodingKey::from_secret(key.secret.expose_secret().as_bytes()))
+        };
+        Self { signing, known: keys.iter().map(decoding).collect() }
+    }
+
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.known.iter().any(|(known, _)| known == id)
+    }
+
+    pub(super) fn verify(&self, token: &str, header: &Header, now: i64) -> Option<Credentials> {
+        let named = header.kid.as_deref()?;
+        let (_, key) = self.known.iter().find(|(id, _)| id == named)?;
+        decode(token, key, &unchecked(ALGORITHM))?.accept(now, 0, true)
+    }
+
+    pub(super) fn sign(&self, claims: &Claims) -> jsonwebtoken::errors::Result<String> {
+        let Some((id, key)) = &self.signing else {
+            return Err(jsonwebtoken::errors::ErrorKind::InvalidKeyFormat.into());
+        };
+        let header = Header { kid: Some(id.clone()), ..Header::new(ALGORITHM) };
+        jsonwebtoken::encode(&header, claims, key)
+    }
+}
+
+impl std::fmt::Debug for OwnKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.known.iter().map(|(id, _)| id)).finish()
+    }
+}
+
+/// Checks the signature with a key and the algorithm that is the key's. Times are checked by
+/// [`Claims::accept`], with our clock.
+pub(super) fn decode(token: &str, key: &DecodingKey, rules: &Validation) -> Option<Claims> {
+    jsonwebtoken::decode(token, key, rules).ok().map(|data| data.claims)
+}
+
+/// Rules that look at the signature and the algorithm only.
+pub(super) fn unchecked(algorithm: Algorithm) -> Validation {
+    let mut rules = Validation::new(algorithm);
+    rules.required_spec_claims.clear();
+    rules.validate_exp = false;
+    rules.validate_aud = false;
+    rules
+}
+
+fn configured(secret: &SecretString) -> StoredKeys {
+    vec![StoredKey { id: CONFIGURED.to_owned(), secret: secret.clone() }]
+}
+
+/// A new key of 256 random bits.
+fn fresh() -> Result<StoredKey, AuthError> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|_| AuthError::Random)?;
+    let secret = SecretString::from(URL_SAFE_NO_PAD.encode(bytes));
+    Ok(StoredKey { id: Uuid::new_v4().simple().to_string(), secret })
+}
+
+fn read_file(path: &Path) -> Result<Option<StoredKeys>, FileError> {
+    let failed = |source| FileError { path: path.to_owned(), what: "read", source };
+    let mut text = String::new();
+    match File::open(path) {
+        Ok(mut file) => file.read_to_string(&mut text).map_err(failed)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let keys: Vec<FileKey> = serde_json::from_str(&text)
+        .map_err(|_| failed(io::Error::new(io::ErrorKind::InvalidData, "it holds no keys")))?;
+    Ok(Some(keys.into_iter().map(|key| StoredKey { id: key.id, secret: key.secret }).collect()))
+}
+
+/// Stores `key` in a file that nobody else can read. Of two processes that do so at once one wins,
+/// and both return its key: the file gets its name only when it is complete.
+fn create_file(path: &Path, key: &StoredKey) -> Result<StoredKeys, AuthError> {
+    let failed = |source| FileError { path: path.to_owned(), what: "made", source };
+    if let Some(parent) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
+    }
+    let draft = path.with_extension(Uuid::new_v4().simple().to_string());
+    let text = json!([{ "id": key.id, "secret": key.secret.expose_secret() }]).to_string();
+    let written = write_draft(&draft, &text).and_then(|()| std::fs::hard_link(&draft, path));
+    // Nothing depends on the draft any more; a left-over would only be untidy.
+    let _ = std::fs::remove_file(&draft);
+    match written {
+        Ok(()) => Ok(vec![key.clone()]),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            read_file(path)?.ok_or_else(|| failed(error).into())
+        }
+        Err(error) => Err(failed(error).into()),
+    }
+}
+
+fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

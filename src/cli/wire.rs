@@ -1,0 +1,109 @@
+//! The composition root: from settings to a service and its HTTP face. The only file that calls
+//! everybody's constructors.
+
+use std::{fs, sync::Arc};
+
+use anyhow::Context;
+use uuid::Uuid;
+
+use crate::{
+    api::{Api, ApiConfig},
+    auth::{Authenticator, KeySource},
+    config::Config,
+    domain::{Clock, clock::SystemClock},
+    repository::{
+        AccountRepository, KeyRepository, NumberRepository, SettingsRepository, system_databases,
+    },
+    service::{AccountRule, NumberService},
+    store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
+    telemetry::Metrics,
+};
+
+/// The name of the key file in the data directory.
+const KEY_FILE: &str = "token.key";
+/// The name of the embedded database in the data directory.
+const DATABASE_FILE: &str = "number-manager.sqlite";
+
+/// Opens the store that the settings name, and makes sure that our own databases are there.
+pub(super) async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
+    let store: SharedStore = if config.uses_couchdb() {
+        Arc::new(CouchStore::connect(config.couchdb.clone()).await?)
+    } else {
+        let dir = &config.data_dir;
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        Arc::new(SqliteStore::open(&dir.join(DATABASE_FILE), &config.sqlite)?)
+    };
+    for database in system_databases() {
+        store.create_database(&database).await?;
+    }
+    Ok(store)
+}
+
+/// The service over a store.
+pub(super) fn build_service(
+    config: &Config,
+    store: &SharedStore,
+    clock: &Arc<dyn Clock>,
+) -> NumberService {
+    let settings = SettingsRepository::new(Arc::clone(store));
+    let numbers = NumberRepository::new(Arc::clone(store), Arc::clone(clock), settings.clone());
+    let accounts = AccountRepository::new(Arc::clone(store));
+    let rule = if config.manages_accounts() { AccountRule::Ours } else { AccountRule::Foreign };
+    NumberService::new(numbers, accounts, settings, rule)
+}
+
+/// The system's clock.
+pub(super) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// What checks tokens and makes them. On SQLite the key is in a file of its own, so that a token
+/// can be made while the service holds the database.
+pub(super) async fn authenticator(
+    config: &Config,
+    store: Option<&SharedStore>,
+) -> anyhow::Result<Authenticator> {
+    let source = match config.token_secret()? {
+        Some(secret) => KeySource::Secret(secret),
+        None if !config.uses_couchdb() => KeySource::File(config.data_dir.join(KEY_FILE)),
+        None => {
+            let store = match store {
+                Some(store) => Arc::clone(store),
+                None => open_store(config).await?,
+            };
+            KeySource::Store(KeyRepository::new(store))
+        }
+    };
+    let opened = Authenticator::open(source, &config.token.issuers, clock()).await;
+    opened.context("tokens cannot be checked")
+}
+
+/// The HTTP face over a store.
+pub(super) async fn build_api(
+    config: &Config,
+    store: &SharedStore,
+    metrics: Metrics,
+) -> anyhow::Result<Api> {
+    let clock = clock();
+    let authenticator = Arc::new(authenticator(config, Some(store)).await?);
+    let service = build_service(config, store, &clock);
+    let node = Uuid::new_v4().simple().to_string()[..16].to_owned();
+    let settings = ApiConfig {
+        limits: config.http.clone(),
+        rate: config.rate_limit,
+        serves_metrics: config.metrics_listen()?.is_none(),
+        node,
+    };
+    Ok(Api::new(service, authenticator, clock, metrics, settings))
+}
+
+/// Brings the store up to this version.
+pub(super) async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let store = open_store(config).await?;
+    let changed = store.migrate(&system_databases()).await;
+    let changed = changed.context("the store cannot be brought up to date")?;
+    for line in changed {
+        println!("{line}");
+    }
+    Ok(())
+}

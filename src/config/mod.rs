@@ -1,0 +1,336 @@
+//! Settings, put together from `default.toml`, a file, the environment and flags. The only module
+//! that reads the environment. What a setting means is its section's business.
+
+use std::{
+    fmt::Display,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    error::Kind,
+    providers::{Env, Format, Serialized, Toml},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{HttpConfig, LimitConfig},
+    auth::TokenConfig,
+    store::{couchdb::CouchConfig, sqlite::SqliteConfig},
+    telemetry::LogConfig,
+};
+
+/// Every setting with its default and its meaning.
+pub const DEFAULT: &str = include_str!("default.toml");
+/// The shortest secret that may sign tokens, in bytes.
+const SECRET_MIN: usize = 32;
+
+/// Every setting.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// Where files are kept.
+    pub data_dir: PathBuf,
+    /// What is logged.
+    pub log: LogConfig,
+    /// What a request may take.
+    pub http: HttpConfig,
+    /// How often a client may ask.
+    pub rate_limit: LimitConfig,
+    /// Where metrics are shown.
+    pub metrics: MetricsConfig,
+    /// Whose tokens are believed.
+    pub token: TokenConfig,
+    /// What may be done with accounts.
+    pub accounts: AccountsConfig,
+    /// The CouchDB server.
+    pub couchdb: CouchConfig,
+    /// The embedded store.
+    pub sqlite: SqliteConfig,
+}
+
+/// Where metrics are shown.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// An address of their own; empty for none.
+    pub listen: String,
+}
+
+/// What may be done with accounts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountsConfig {
+    /// Whether they can be created.
+    pub manage: Manage,
+}
+
+/// Whether accounts can be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ManageSetting")]
+pub enum Manage {
+    /// As fits the store.
+    Auto,
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ManageSetting {
+    Flag(bool),
+    Word(String),
+}
+
+impl TryFrom<ManageSetting> for Manage {
+    type Error = &'static str;
+
+    fn try_from(setting: ManageSetting) -> Result<Self, &'static str> {
+        match setting {
+            ManageSetting::Flag(true) => Ok(Self::Yes),
+            ManageSetting::Flag(false) => Ok(Self::No),
+            ManageSetting::Word(word) if word == "auto" => Ok(Self::Auto),
+            ManageSetting::Word(_) => Err("expected `auto`, true or false"),
+        }
+    }
+}
+
+/// The settings that flags give.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Flags {
+    /// The address to listen on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// Where files are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+}
+
+/// A setting cannot be used: one sentence that names it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the setting.
+    pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Toml::string(DEFAULT));
+        if let Some(path) = file {
+            let shown = path.display();
+            let text = fs::read_to_string(path).map_err(|error| {
+                ConfigError(format!("the file {shown} cannot be read: {error}"))
+            })?;
+            // Checked by itself first, since an error of syntax has no setting to name.
+            let _: figment::value::Dict =
+                Figment::from(Toml::string(&text)).extract().map_err(|error| {
+                    ConfigError(format!("the file {shown} is no TOML: {}", error.kind))
+                })?;
+            figment = figment.merge(Toml::string(&text));
+        }
+        let figment = figment
+            .merge(named("NUMBER_MANAGER_LISTEN", "listen"))
+            .merge(named("NUMBER_MANAGER_DATA_DIR", "data_dir"))
+            .merge(named("NUMBER_MANAGER_LOG", "log.filter"))
+            .merge(named("NUMBER_MANAGER_LOG_FORMAT", "log.format"))
+            .merge(named("COUCHDB_URL", "couchdb.url"))
+            .merge(Env::prefixed("NUMBER_MANAGER__").split("__"))
+            .merge(Serialized::defaults(flags));
+        let config: Self = figment.extract().map_err(|error| explain(&error))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The secret that signs tokens, when the settings give one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it is too short or its file cannot be read.
+    pub fn token_secret(&self) -> Result<Option<SecretString>, ConfigError> {
+        let (name, secret) = if !self.token.secret.expose_secret().is_empty() {
+            ("token.secret", self.token.secret.clone())
+        } else if !self.token.secret_file.is_empty() {
+            let text = fs::read_to_string(&self.token.secret_file).map_err(|error| {
+                invalid("token.secret_file", format!("cannot be read: {error}"))
+            })?;
+            ("token.secret_file", SecretString::from(text.trim()))
+        } else {
+            return Ok(None);
+        };
+        if secret.expose_secret().len() < SECRET_MIN {
+            return Err(invalid(name, format!("must have at least {SECRET_MIN} characters")));
+        }
+        Ok(Some(secret))
+    }
+
+    /// Whether CouchDB is the store.
+    #[must_use]
+    pub fn uses_couchdb(&self) -> bool {
+        !self.couchdb.url.expose_secret().is_empty()
+    }
+
+    /// Whether accounts can be created here.
+    #[must_use]
+    pub fn manages_accounts(&self) -> bool {
+        match self.accounts.manage {
+            Manage::Auto => !self.uses_couchdb(),
+            Manage::Yes => true,
+            Manage::No => false,
+        }
+    }
+
+    /// The address of the metrics, when they have one of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it is no address.
+    pub fn metrics_listen(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        match self.metrics.listen.as_str() {
+            "" => Ok(None),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| invalid("metrics.listen", format!("`{text}` is no address"))),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.token_secret()?;
+        self.metrics_listen()?;
+        if self.uses_couchdb() {
+            self.couchdb.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+        }
+        for (name, value) in [
+            ("http.body_bytes", self.http.body_bytes as u64),
+            ("http.body_timeout_ms", self.http.body_timeout_ms),
+            ("http.request_timeout_ms", self.http.request_timeout_ms),
+            ("http.page_size", self.http.page_size as u64),
+            ("http.page_size_max", self.http.page_size_max as u64),
+        ] {
+            if value == 0 {
+                return Err(invalid(name, "must be at least 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One setting under a name of its own in the environment. The text is taken as it is.
+fn named(variable: &'static str, setting: &'static str) -> Figment {
+    match Env::var(variable) {
+        Some(text) => Figment::from((setting, text)),
+        None => Figment::new(),
+    }
+}
+
+fn invalid(setting: &str, problem: impl Display) -> ConfigError {
+    ConfigError(format!("setting {setting} {problem}"))
+}
+
+fn explain(error: &figment::Error) -> ConfigError {
+    let mut path = error.path.clone();
+    let problem = match &error.kind {
+        Kind::UnknownField(name, _) => {
+            if path.last() != Some(name) {
+                path.push(name.clone());
+            }
+            "is not known".to_owned()
+        }
+        Kind::MissingField(name) => {
+            path.push(name.to_string());
+            "is missing".to_owned()
+        }
+        // Never the value itself: it may be a secret.
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+            format!("must be {expected}")
+        }
+        other => format!("cannot be used: {other}"),
+    };
+    invalid(&path.join("."), problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::Jail;
+
+    use super::*;
+
+    fn with_file(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        Config::load(Some(file.path()), &Flags::default())
+    }
+
+    fn check_refused(text: &str, message: &str) {
+        assert_eq!(with_file(text).unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn defaults_are_usable() {
+        let config = with_file("").unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+        assert_eq!(config.http.body_bytes, 8_000_000);
+        assert!(config.manages_accounts() && !config.uses_couchdb());
+    }
+
+    #[test]
+    fn every_setting_has_a_comment() {
+        let lines: Vec<&str> = DEFAULT.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            if line.contains('=') && !line.starts_with('#') {
+                assert!(lines[at - 1].starts_with('#'), "`{line}` has no comment");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        check_refused("colour = 1", "setting colour is not known");
+        check_refused("[http]\ncolour = 1", "setting http.colour is not known");
+        check_refused("[http]\nbody_bytes = \"x\"", "setting http.body_bytes must be usize");
+        check_refused("[http]\npage_size = 0", "setting http.page_size must be at least 1");
+        check_refused(
+            "[token]\nsecret = \"short\"",
+            "setting token.secret must have at least 32 characters",
+        );
+        check_refused("[metrics]\nlisten = \"x\"", "setting metrics.listen `x` is no address");
+        assert!(with_file("listen = \"x\"").unwrap_err().to_string().starts_with("setting listen"));
+        assert!(with_file("listen = ").unwrap_err().to_string().contains("is no TOML"));
+        let missing = Config::load(Some(Path::new("/nowhere.toml")), &Flags::default());
+        assert!(
+            missing.unwrap_err().to_string().starts_with("the file /nowhere.toml cannot be read")
+        );
+    }
+
+    #[test]
+    #[expect(clippy::result_large_err, reason = "the jail's own error")]
+    fn later_sources_count() {
+        Jail::expect_with(|jail| {
+            jail.create_file("a.toml", "listen = \"127.0.0.1:1\"\n[http]\npage_size = 7")?;
+            jail.set_env("NUMBER_MANAGER_DATA_DIR", "7");
+            jail.set_env("NUMBER_MANAGER_LOG", "debug");
+            jail.set_env("NUMBER_MANAGER__RATE_LIMIT__BURST", "9");
+            jail.set_env("COUCHDB_URL", "http://u:p@localhost:5984");
+            let flags = Flags { listen: Some("127.0.0.1:2".to_owned()), data_dir: None };
+            let config = Config::load(Some(Path::new("a.toml")), &flags).unwrap();
+            assert_eq!(config.listen.port(), 2);
+            assert_eq!(config.http.page_size, 7);
+            assert_eq!(config.data_dir, Path::new("7"));
+            assert_eq!(config.log.filter, "debug");
+            assert_eq!(config.rate_limit.burst, 9);
+            assert!(config.uses_couchdb() && !config.manages_accounts());
+            assert!(!format!("{config:?}").contains("u:p@"));
+            Ok(())
+        });
+    }
+}

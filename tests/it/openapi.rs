@@ -1,0 +1,58 @@
+//! The document of the API: committed as it is, and true of every operation.
+
+use axum::http::Method;
+use number_manager::api;
+use serde_json::Value;
+
+use crate::support::app::{ACCOUNT, TestApp};
+
+/// Operations that need no token. The list may only shrink.
+const OPEN: &[&str] = &["livez", "readyz", "metrics", "openapi_document"];
+
+#[test]
+fn the_committed_document_is_what_the_code_says() {
+    let file = expect_test::expect_file!["../../openapi/openapi.json"];
+    file.assert_eq(&api::printed_document());
+}
+
+fn operations() -> Vec<(Method, String, Value)> {
+    let document: Value = serde_json::from_str(&api::printed_document()).unwrap();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let method = method.to_uppercase().parse().unwrap();
+            operations.push((method, path.clone(), operation.clone()));
+        }
+    }
+    operations
+}
+
+#[test]
+fn every_operation_is_described() {
+    let mut ids = Vec::new();
+    for (method, path, operation) in operations() {
+        let what = format!("{method} {path}");
+        let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{what} has no id"));
+        assert!(!ids.contains(&id.to_owned()), "{id} names two operations");
+        ids.push(id.to_owned());
+        assert!(operation["summary"].is_string(), "{what} has no sentence");
+        assert!(operation["tags"][0].is_string(), "{what} has no tag");
+        if !OPEN.contains(&id) {
+            assert!(operation["responses"]["401"].is_object(), "{what} does not describe 401");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_operation_asks_for_a_token() {
+    let app = TestApp::new().await;
+    for (method, path, operation) in operations() {
+        let id = operation["operationId"].as_str().unwrap();
+        if OPEN.contains(&id) {
+            continue;
+        }
+        let path = path.replace("{account_id}", ACCOUNT).replace("{number}", "+14155550100");
+        let answer = app.ask(method, &path).send().await;
+        assert_eq!(answer.status.as_u16(), 401, "{id}: {}", answer.text);
+    }
+}

@@ -1,0 +1,166 @@
+//! The whole HTTP face in process, over a service of its own.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode},
+};
+use number_manager::{
+    api::{self, Api, ApiConfig, HttpConfig, LimitConfig},
+    auth::{Authenticator, Claims, KeySource},
+    domain::clock::{Clock, FixedClock},
+    service::NumberService,
+    telemetry::Metrics,
+};
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// An account of 32 hex digits.
+pub(crate) const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+
+/// The router and what tests need beside it.
+#[derive(Debug)]
+pub(crate) struct TestApp {
+    router: Router,
+    authenticator: Arc<Authenticator>,
+    clock: Arc<FixedClock>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+/// A request that is being put together.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    app: &'a TestApp,
+    request: axum::http::request::Builder,
+    body: String,
+}
+
+impl TestApp {
+    /// A service without numbers or accounts.
+    pub(crate) async fn new() -> Self {
+        Self::with(LimitConfig { burst: 0, per_second: 0 }).await
+    }
+
+    /// The same with a limit on how often clients may ask.
+    pub(crate) async fn with(rate: LimitConfig) -> Self {
+        let clock = Arc::new(FixedClock::at("2024-05-01T12:00:00Z".parse().unwrap()));
+        let secret = KeySource::Secret("0123456789abcdef0123456789abcdef".to_owned().into());
+        let shared: Arc<dyn Clock> = clock.clone();
+        let authenticator =
+            Arc::new(Authenticator::open(secret, &[], shared.clone()).await.unwrap());
+        let config = ApiConfig {
+            limits: HttpConfig {
+                body_bytes: 8_000_000,
+                body_timeout_ms: 1000,
+                request_timeout_ms: 5000,
+                shutdown_timeout_s: 1,
+                page_size: 50,
+                page_size_max: 1000,
+            },
+            rate,
+            serves_metrics: true,
+            node: "n0de".to_owned(),
+        };
+        let api = Api::new(service(), authenticator.clone(), shared, Metrics::detached(), config);
+        Self { router: api::router(api), authenticator, clock }
+    }
+
+    /// The clock that everything looks at.
+    pub(crate) fn clock(&self) -> &FixedClock {
+        &self.clock
+    }
+
+    /// A token of the operator.
+    pub(crate) fn admin(&self) -> String {
+        self.token(Claims { admin: true, ..Claims::default() })
+    }
+
+    /// A token that speaks for an account.
+    pub(crate) fn account(&self, account: &str) -> String {
+        self.token(Claims { account_id: Some(account.to_owned()), ..Claims::default() })
+    }
+
+    /// A token with these claims, good for an hour.
+    pub(crate) fn token(&self, claims: Claims) -> String {
+        let exp = self.clock.now().as_second() + 3600;
+        self.authenticator.mint(&Claims { exp, ..claims }).unwrap()
+    }
+
+    /// Begins a request.
+    pub(crate) fn ask(&self, method: Method, path: &str) -> Ask<'_> {
+        let request = Request::builder().method(method).uri(path);
+        Ask { app: self, request, body: String::new() }
+    }
+
+    /// Begins a GET.
+    pub(crate) fn get(&self, path: &str) -> Ask<'_> {
+        self.ask(Method::GET, path)
+    }
+}
+
+/// The service under test.
+fn service() -> NumberService {
+    NumberService {}
+}
+
+impl Ask<'_> {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("X-Auth-Token", token)
+    }
+
+    /// A body with these bytes and no type.
+    pub(crate) fn body(mut self, body: impl Into<String>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// A body with this `data`.
+    pub(crate) fn data(self, data: &Value) -> Self {
+        self.body(serde_json::json!({ "data": data }).to_string())
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let request = self.request.body(Body::from(self.body)).unwrap();
+        let response = self.app.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: parts.status, headers: parts.headers, text }
+    }
+}
+
+impl Answer {
+    /// The envelope.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Checks status, message and data of an error.
+    pub(crate) fn check_error(&self, status: u16, message: &str, data: &Value) {
+        let json = self.json();
+        assert_eq!(self.status.as_u16(), status, "{json}");
+        assert_eq!(json["status"], "error");
+        assert_eq!(json["error"], status.to_string());
+        assert_eq!(json["message"], message);
+        assert_eq!(&json["data"], data);
+        assert_eq!(self.header("content-type"), Some("application/json"));
+    }
+}
