@@ -1,5 +1,8 @@
 //! The integration tests: one binary, a line per module.
 
+mod catalogue;
+mod documents;
+mod lifecycle;
 mod numbering;
 mod support;
 mod vectors;
