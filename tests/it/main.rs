@@ -4,5 +4,7 @@ mod catalogue;
 mod documents;
 mod lifecycle;
 mod numbering;
+mod ownership;
+mod release;
 mod support;
 mod vectors;
