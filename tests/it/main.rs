@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a line per module.
 
 mod catalogue;
+mod codec;
 mod documents;
 mod lifecycle;
 mod numbering;
