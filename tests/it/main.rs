@@ -7,5 +7,7 @@ mod lifecycle;
 mod numbering;
 mod ownership;
 mod release;
+mod repository;
+mod repository_failures;
 mod support;
 mod vectors;

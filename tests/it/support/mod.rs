@@ -1,4 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod failing;
+pub(crate) mod invariants;
 pub(crate) mod people;
 pub(crate) mod vectors;
