@@ -96,7 +96,8 @@ impl FeatureRules {
 
 /// Today's name of a feature that an older configuration may list under its provider's name.
 fn legacy_name(name: &str) -> &str {
-    let bare = name.strip_prefix("wnm_").or_else(|| name.strip_prefix("knm_")).unwrap_or(name);
+    let bare = name.strip_prefix("wnm_").unwrap_or(name);
+    let bare = bare.strip_prefix("knm_").unwrap_or(bare);
     match bare {
         "cnam_notifier" | "telnyx_cnam" | "vitelity_cnam" => "cnam",
         "dash_e911" | "telnyx_e911" | "vitelity_e911" => "e911",

@@ -215,7 +215,8 @@ impl Number {
         if stays && self.state == State::Reserved && state == State::Reserved {
             return Err(Refused::NoChange);
         }
-        if !self.may_take(step.right, taking) {
+        let leaves_none = step.sets_owner && taker.is_none() && state.needs_owner();
+        if leaves_none || !self.may_take(step.right, taking) {
             return Err(Refused::Forbidden);
         }
         if step.pushes_history

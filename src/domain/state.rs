@@ -131,15 +131,20 @@ impl State {
             (Available, Available) => Step { sets_owner: false, ..plain },
             (Reserved, InService) => Step { right: Right::OwnerOrReservedFromParent, ..plain },
             (Aging, InService) => Step { right: Right::LastOwner, ..plain },
-            (InService | PortIn, InService)
-            | (Available | Aging | Released, Aging)
-            | (PortIn, PortIn) => plain,
+            (Available | Aging | Released, Aging) => Step { right: Right::Admin, ..plain },
+            (InService | PortIn, InService) | (PortIn, PortIn) => plain,
             (Released, Available) => Step { right: Right::Admin, sets_owner: false, ..plain },
             (from, to) => {
                 let cause = Some(format!("from {from} to {to}"));
                 return Err(InvalidTransition { cause });
             }
         })
+    }
+
+    /// Whether a number in this state belongs to somebody in any case.
+    #[must_use]
+    pub fn needs_owner(self) -> bool {
+        matches!(self, Self::InService | Self::PortIn | Self::PortOut | Self::Reserved)
     }
 
     /// Whether a number in this state may be released, whatever its carrier.

@@ -111,11 +111,16 @@ pub fn encode(number: &Number, base: &Body, write_id: &str) -> Body {
     }
     body.extend(private);
     for (key, value) in &number.public {
-        if !body.contains_key(key) {
+        if is_public(key) && !body.contains_key(key) {
             body.insert(key.clone(), value.clone());
         }
     }
     body
+}
+
+/// Whether a member is its owner's to write. What is written to a number can come from a client.
+fn is_public(key: &str) -> bool {
+    !key.starts_with('_') && !key.starts_with("pvt_") && !OUTDATED.contains(&key)
 }
 
 /// The name under which a document stores its carrier, as it stands; `None` when it has none.
@@ -215,7 +220,19 @@ fn texts(body: &Body, key: &str) -> Vec<String> {
 /// A time in Gregorian seconds. Some writers store it as a fraction or as text.
 fn time(body: &Body, key: &str) -> Option<i64> {
     let value = body.get(key)?;
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+    value
+        .as_i64()
+        .or_else(|| whole_seconds(value.as_f64()?))
+        .or_else(|| value.as_str()?.parse().ok())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "fractions are dropped, and the range is checked"
+)]
+fn whole_seconds(seconds: f64) -> Option<i64> {
+    // Beyond that a fraction no longer holds whole seconds exactly.
+    (seconds.abs() < 9e15).then_some(seconds as i64)
 }
 
 fn account(body: &Body, key: &'static str) -> Result<Option<AccountId>, UndecodableField> {
@@ -261,7 +278,8 @@ fn read_history(body: &Body) -> Result<ReserveHistory, UndecodableField> {
     Ok(ReserveHistory::new(accounts.iter().map(parse).collect::<Result<_, _>>()?))
 }
 
-/// The carrier's own data, under today's key or the one of 3.22. Empty values are none.
+/// The carrier's own data, under today's key or the one of 3.22. Empty values are none; where both
+/// hold members, today's come first and the old ones fill up, so that none of them is lost.
 fn read_carrier_data(body: &Body) -> Option<Value> {
     let is_some = |value: &&Value| match value {
         Value::Null => false,
@@ -270,12 +288,19 @@ fn read_carrier_data(body: &Body) -> Option<Value> {
         _ => true,
     };
     let read = |key| body.get(key).filter(is_some);
-    read("pvt_carrier_data").or_else(|| read("pvt_module_data")).cloned()
+    match (read("pvt_carrier_data"), read("pvt_module_data")) {
+        (Some(Value::Object(today)), Some(Value::Object(old))) => {
+            let mut members = today.clone();
+            for (key, value) in old {
+                members.entry(key).or_insert_with(|| value.clone());
+            }
+            Some(Value::Object(members))
+        }
+        (today, old) => today.or(old).cloned(),
+    }
 }
 
 fn read_public(body: &Body) -> Map<String, Value> {
-    let is_public =
-        |key: &str| !key.starts_with('_') && !key.starts_with("pvt_") && !OUTDATED.contains(&key);
     let mut public: Map<String, Value> = body
         .iter()
         .filter(|(key, _)| is_public(key))

@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{NumberRepository, RepositoryError};
+use super::{ErrorKind, NumberRepository, RepositoryError};
 use crate::{
     domain::{AccountId, E164, account_database, number_database},
-    store::{Body, DbName, Expect, Kind, Lookup, Rev, StoreError, WRITE_ID, Write},
+    store::{Body, DbName, Expect, Kind, Lookup, Rev, WRITE_ID, Write},
 };
 
 /// How the copies of a number stand.
@@ -102,7 +102,7 @@ impl NumberRepository {
         loop {
             match self.sync_once(id, accounts).await {
                 Ok(()) => return MirrorStatus::Synced,
-                Err(err) if err.kind.is_retryable() && Instant::now() + pause < deadline => {
+                Err(err) if may_pass(&err) && Instant::now() + pause < deadline => {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -116,8 +116,13 @@ impl NumberRepository {
     }
 
     /// Reads the copies first and the number after, so that a newer number is never overwritten by
-    /// an older one, and commits what differs.
-    async fn sync_once(&self, id: &E164, accounts: &BTreeSet<AccountId>) -> Result<(), StoreError> {
+    /// an older one, and commits what differs. Of a number that cannot be read nobody knows whose
+    /// it is, so then no copy is touched.
+    async fn sync_once(
+        &self,
+        id: &E164,
+        accounts: &BTreeSet<AccountId>,
+    ) -> Result<(), RepositoryError> {
         let mut mirrors = Vec::with_capacity(accounts.len());
         for account in accounts {
             mirrors.push((
@@ -126,11 +131,14 @@ impl NumberRepository {
             ));
         }
         let number = self.store.get(&DbName::new(number_database(id)), id.as_str()).await?.live();
+        let owner = match &number {
+            Some(number) => self.decode(id, &number.body)?.owner,
+            None => None,
+        };
         for (account, mirror) in mirrors {
-            let body = number.as_ref().map(|number| &number.body);
-            let write = match body {
-                Some(body) if self.owner_of(id, body).as_ref() == Some(account) => {
-                    mirror.put(account, id, body)
+            let write = match &number {
+                Some(number) if owner.as_ref() == Some(account) => {
+                    mirror.put(account, id, &number.body)
                 }
                 _ => mirror.delete(account, id, &super::write_id()),
             };
@@ -141,28 +149,25 @@ impl NumberRepository {
         Ok(())
     }
 
-    fn owner_of(&self, id: &E164, body: &Body) -> Option<AccountId> {
-        self.decode(id, body).ok().and_then(|number| number.owner)
-    }
-
     /// Removes the copy that an account may still hold of a number that it neither owns nor owned
     /// last. Called before the last owner's name is replaced on the number, so that at most one
-    /// copy is ever out of place and the number says where.
+    /// copy is ever out of place and the number says where. An account that has become the owner
+    /// in the meantime keeps its copy.
     pub(super) async fn remove_stray(
         &self,
         id: &E164,
         account: &AccountId,
     ) -> Result<(), RepositoryError> {
-        let mirror = Mirror::new(self.store.get(&database(account), id.as_str()).await?);
-        let Some(write) = mirror.delete(account, id, &super::write_id()) else {
-            return Ok(());
-        };
-        match self.store.commit(vec![write]).await {
-            Ok(_) => Ok(()),
-            Err(err) if err.error.kind == Kind::Conflict => {
+        match self.sync_once(id, &BTreeSet::from([account.clone()])).await {
+            Err(RepositoryError::Store(err)) if err.kind == Kind::Conflict => {
                 Err(RepositoryError::Conflict { id: id.to_string() })
             }
-            Err(err) => Err(err.error.into()),
+            outcome => outcome,
         }
     }
+}
+
+/// Whether the same call may succeed later.
+fn may_pass(err: &RepositoryError) -> bool {
+    matches!(err.kind(), ErrorKind::Conflict | ErrorKind::Unavailable)
 }

@@ -2,9 +2,17 @@
 
 mod api;
 mod architecture;
+mod catalogue;
+mod codec;
 mod couchdb;
+mod documents;
+mod lifecycle;
 mod numbering;
 mod openapi;
+mod ownership;
+mod release;
+mod repository;
+mod repository_failures;
 mod store;
 mod support;
 mod vectors;

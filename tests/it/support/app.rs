@@ -11,7 +11,9 @@ use number_manager::{
     api::{self, Api, ApiConfig, HttpConfig, LimitConfig},
     auth::{Authenticator, Claims, KeySource},
     domain::clock::{Clock, FixedClock},
-    service::NumberService,
+    repository::{AccountRepository, NumberRepository, SettingsRepository, system_databases},
+    service::{AccountRule, NumberService},
+    store::{SharedStore, sqlite::SqliteStore},
     telemetry::Metrics,
 };
 use serde_json::Value;
@@ -52,6 +54,14 @@ impl TestApp {
 
     /// The same with a limit on how often clients may ask.
     pub(crate) async fn with(rate: LimitConfig) -> Self {
+        Self::over(Arc::new(SqliteStore::in_memory().unwrap()), rate).await
+    }
+
+    /// The same over a store of the caller's.
+    pub(crate) async fn over(store: SharedStore, rate: LimitConfig) -> Self {
+        for database in system_databases() {
+            store.create_database(&database).await.unwrap();
+        }
         let clock = Arc::new(FixedClock::at("2024-05-01T12:00:00Z".parse().unwrap()));
         let secret = KeySource::Secret("0123456789abcdef0123456789abcdef".to_owned().into());
         let shared: Arc<dyn Clock> = clock.clone();
@@ -70,7 +80,8 @@ impl TestApp {
             serves_metrics: true,
             node: "n0de".to_owned(),
         };
-        let api = Api::new(service(), authenticator.clone(), shared, Metrics::detached(), config);
+        let service = service(&store, &shared);
+        let api = Api::new(service, authenticator.clone(), shared, Metrics::detached(), config);
         Self { router: api::router(api), authenticator, clock }
     }
 
@@ -107,9 +118,12 @@ impl TestApp {
     }
 }
 
-/// The service under test.
-fn service() -> NumberService {
-    NumberService {}
+/// A service over a store, which keeps its own accounts.
+fn service(store: &SharedStore, clock: &Arc<dyn Clock>) -> NumberService {
+    let settings = SettingsRepository::new(store.clone());
+    let numbers = NumberRepository::new(store.clone(), clock.clone(), settings.clone());
+    let accounts = AccountRepository::new(store.clone());
+    NumberService::new(numbers, accounts, settings, AccountRule::Ours)
 }
 
 impl Ask<'_> {

@@ -2,5 +2,8 @@
 
 pub(crate) mod app;
 pub(crate) mod couch;
+pub(crate) mod failing;
+pub(crate) mod invariants;
+pub(crate) mod people;
 pub(crate) mod proxy;
 pub(crate) mod vectors;
