@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use number_manager::store::{
-    Change, DbName, DocumentStore, Expect, Kind, Write,
+    DbName, DocumentStore, Expect, Kind, Write,
     sqlite::{OpenError, SqliteConfig, SqliteStore},
 };
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::cases::{body, create, numbers, repeated};
+use super::cases::{body, create, numbers};
 
 fn open(folder: &TempDir) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(&file(folder), &SqliteConfig::default())
@@ -151,19 +151,6 @@ async fn a_set_that_fails_leaves_nothing_behind() {
     let error = store.commit(vec![put("a"), put("b")]).await.unwrap_err();
     assert_eq!((error.failed, error.applied), (1, vec![]));
     assert_eq!(store.revisions(&db, &["a".to_owned()]).await.unwrap(), [None]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_repeated_with_its_own_stamp_counts_as_written() {
-    let store = SqliteStore::in_memory().unwrap();
-    let db = numbers();
-    store.create_database(&db).await.unwrap();
-    let [once, again] = repeated(&db, "a", Expect::Absent, json!({"n": 1, "pvt_write_id": "mine"}));
-    let first = store.commit(vec![once]).await.unwrap();
-    assert_eq!(store.commit(vec![again.clone()]).await.unwrap(), first);
-    let other =
-        Write { change: Change::Put(body(json!({"n": 2, "pvt_write_id": "mine"}))), ..again };
-    assert_eq!(store.commit(vec![other]).await.unwrap_err().error.kind, Kind::Conflict);
 }
 
 #[test]
