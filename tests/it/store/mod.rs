@@ -1,6 +1,6 @@
 //! What every store must do, and what only one of them can.
 
-mod cases;
+pub(crate) mod cases;
 mod dry_run;
 mod sqlite;
 
