@@ -86,11 +86,13 @@ pub enum Change {
 pub struct Write {
     /// The database.
     pub db: DbName,
-    /// The document's id; never empty.
+    /// The document's id. Not empty, `.` or `..`, and without `_` in front unless it is that of a
+    /// design document.
     pub id: String,
     /// What must be stored for the write to happen.
     pub expect: Expect,
-    /// What is written.
+    /// What is written. Of the names with `_` in front a body may have `_attachments` only; those
+    /// of the store itself are left out.
     pub change: Change,
 }
 
@@ -187,7 +189,9 @@ pub struct Changed {
 /// A page of a feed of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// The changes, oldest first; each document at most once.
+    /// The changes; each document at most once. What changed later comes later on SQLite; in
+    /// CouchDB's shards the order between documents can be any, and another one the next time.
+    /// Empty only when there is nothing more behind the place asked for.
     pub rows: Vec<Changed>,
     /// Where the next page goes on. Equal to the place asked for when nothing happened since.
     pub last: Seq,
@@ -280,7 +284,7 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
     async fn drop_database(&self, db: &DbName) -> Result<(), StoreError>;
 
     /// What changed in a database behind `since` (`None`: from the beginning), at most `limit`
-    /// documents.
+    /// documents. Design documents are never in it.
     ///
     /// # Errors
     ///
@@ -306,8 +310,9 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
 
     /// Applies the writes of a set in order.
     ///
-    /// A write whose outcome was in doubt is read back: a stored document that carries the write's
-    /// own [`WRITE_ID`] counts as written.
+    /// A write whose outcome was in doubt is read back, and so is one that does not find what it
+    /// expects: a stored version with the write's own [`WRITE_ID`] and members counts as written,
+    /// unless it is the one that the write expects to find.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Body, DbName, WRITE_ID};
+use super::{Body, Change, DbName, Expect, WRITE_ID};
 
 /// JSON nested deeper than this is refused: `serde_json` reads 127 levels and no more.
 const DEEPEST: usize = 120;
@@ -10,8 +10,15 @@ const DEEPEST: usize = 120;
 /// Where the ids of design documents begin.
 pub(super) const DESIGN_PREFIX: &str = "_design/";
 
-/// Members of a document that belong to the store and not to its body.
-const MANAGED: [&str; 4] = ["_id", "_rev", "_conflicts", "_deleted"];
+/// The member that says which files hang on a document: the server's, but written back by us.
+const ATTACHMENTS: &str = "_attachments";
+
+/// What is compared of a write and of a stored version.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Content<'a> {
+    pub(super) deleted: bool,
+    pub(super) body: &'a Body,
+}
 
 /// The carrier's name as it is stored, by its newer or its older member. What is not a string is
 /// no name.
@@ -21,24 +28,61 @@ pub(super) fn carrier_name(body: &Body) -> Option<&str> {
 
 /// The body without the members that belong to the store; the order of the others stays.
 pub(super) fn without_managed(mut body: Body) -> Body {
-    body.retain(|key, _| !MANAGED.contains(&key.as_str()));
+    body.retain(|key, _| !is_managed(key));
     body
+}
+
+/// Whether a member of a document belongs to the store and not to its body.
+pub(super) fn is_managed(key: &str) -> bool {
+    matches!(key, "_id" | "_rev" | "_conflicts" | "_deleted")
+}
+
+/// Whether a document can be stored under this id. In CouchDB's URLs the others are a database, its
+/// parent, or an endpoint; what is illegal there is illegal everywhere.
+pub(super) fn is_legal_id(id: &str) -> bool {
+    let name = id.strip_prefix(DESIGN_PREFIX).unwrap_or(id);
+    !matches!(name, "" | "." | "..") && (name != id || !id.starts_with('_'))
 }
 
 /// Why a document cannot be stored, if it cannot.
 pub(super) fn refusal(id: &str, body: &Body) -> Option<&'static str> {
-    if id.is_empty() {
-        return Some("a document needs an id");
+    if !is_legal_id(id) {
+        return Some("no document can be stored under this id");
+    }
+    if body.keys().any(|key| key.starts_with('_') && is_own(key)) {
+        return Some("a name with an underscore in front is the store's");
     }
     let shallow = body.values().all(|value| is_shallow(value, DEEPEST));
     (!shallow).then_some("the document is nested too deeply")
 }
 
-/// Whether what is stored is this very write, done before: a caller that heard no answer may ask
-/// for it again. The stamp alone is not enough, since a careless caller may write back the stamp
-/// that it read.
-pub(super) fn is_own_write(stored: &Body, written: &Body) -> bool {
-    written.get(WRITE_ID).is_some_and(|stamp| !stamp.is_null()) && stored == written
+/// Whether a write has a stamp, by which it can be recognised.
+pub(super) fn is_stamped(body: &Body) -> bool {
+    body.get(WRITE_ID).is_some_and(|stamp| !stamp.is_null())
+}
+
+/// Whether this is the revision that a write expects to find.
+pub(super) fn is_expected(expect: &Expect, rev: &str) -> bool {
+    matches!(expect, Expect::At(at) if at.as_str() == rev)
+}
+
+/// Whether the version stored at `rev` is this very write, done before: a caller that heard no
+/// answer may ask for it again.
+///
+/// The stamp alone is not enough, since a careless caller may write back the stamp that it read:
+/// so what the write expects to find is not it, and the members must be the same. That holds at
+/// any distance from the expected revision, which the revision's number would not.
+pub(super) fn is_own_write(
+    expect: &Expect,
+    written: Content<'_>,
+    rev: &str,
+    stored: Content<'_>,
+) -> bool {
+    is_stamped(written.body)
+        && written.body.get(WRITE_ID) == stored.body.get(WRITE_ID)
+        && written.deleted == stored.deleted
+        && !is_expected(expect, rev)
+        && is_same_body(written.body, stored.body)
 }
 
 /// Whether it is one of our own databases that expire: `number_manager_…-YYYYMM` or `-YYYYMMDD`.
@@ -51,6 +95,35 @@ pub(super) fn is_dated(db: &DbName) -> bool {
     !kind.is_empty()
         && matches!(date.len(), 6 | 8)
         && date.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether two bodies say the same. Of files, a server stores another description than it was
+/// sent, so they are not compared.
+fn is_same_body(a: &Body, b: &Body) -> bool {
+    let own = |body: &Body| body.keys().filter(|key| is_own(key)).count();
+    let same = |(key, value): (&String, &Value)| b.get(key).is_some_and(|b| is_same(value, b));
+    own(a) == own(b) && a.iter().filter(|(key, _)| is_own(key)).all(same)
+}
+
+fn is_own(key: &str) -> bool {
+    !is_managed(key) && key != ATTACHMENTS
+}
+
+/// Whether two values are the same. Servers spell numbers in their own way (1.0 comes back as 1, an
+/// integer above 2^53 rounded), so numbers are compared as the fractions that all of them have.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            let same =
+                |(key, value): (&String, &Value)| b.get(key).is_some_and(|b| is_same(value, b));
+            a.len() == b.len() && a.iter().all(same)
+        }
+        (a, b) => a == b,
+    }
 }
 
 fn is_shallow(value: &Value, levels: usize) -> bool {
@@ -68,11 +141,21 @@ pub(super) fn created_line(db: &DbName) -> String {
     format!("created database {db}")
 }
 
+impl<'a> From<&'a Change> for Content<'a> {
+    fn from(change: &'a Change) -> Self {
+        match change {
+            Change::Put(body) => Self { deleted: false, body },
+            Change::Delete(body) => Self { deleted: true, body },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::Rev;
 
     fn body(value: serde_json::Value) -> Body {
         serde_json::from_value(value).unwrap()
@@ -128,10 +211,44 @@ mod tests {
     }
 
     #[test]
-    fn without_a_stamp_nothing_is_ones_own_write() {
-        let stamped = body(json!({"a": 1, WRITE_ID: "w"}));
-        assert!(is_own_write(&stamped, &stamped.clone()));
-        assert!(!is_own_write(&stamped, &body(json!({"a": 2, WRITE_ID: "w"}))));
-        assert!(!is_own_write(&body(json!({"a": 1})), &body(json!({"a": 1}))));
+    fn an_id_that_addresses_something_else_is_illegal() {
+        for id in ["", ".", "..", "_all_docs", "_", "_design/", "_design/..", "_local/x"] {
+            assert!(refusal(id, &Body::new()).is_some(), "{id}");
+        }
+        for id in ["+1", "a/b", "_design/x", "_design/_x", ".a", "é"] {
+            assert_eq!(refusal(id, &Body::new()), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_the_servers_own_is_refused_unless_it_is_taken_out() {
+        assert!(refusal("id", &body(json!({"_illegal": 1}))).is_some());
+        assert_eq!(refusal("id", &body(json!({"_rev": "1-a", "_attachments": {}}))), None);
+    }
+
+    #[test]
+    fn ones_own_write_has_the_stamp_and_the_members_and_is_not_what_was_expected() {
+        let own = |written: Value, rev: &str, deleted, stored: Value| {
+            let (written, stored) = (body(written), body(stored));
+            let written = Content { deleted: false, body: &written };
+            let expect = Expect::At(Rev::new("1-a"));
+            is_own_write(&expect, written, rev, Content { deleted, body: &stored })
+        };
+        let stamped = json!({"a": [1.0, {"b": 2}], "_rev": "1-a", WRITE_ID: "w"});
+        let stored = json!({WRITE_ID: "w", "a": [1, {"b": 2.0}], "_attachments": {}});
+        assert!(own(stamped.clone(), "2-b", false, stored.clone()));
+        assert!(!own(stamped.clone(), "1-a", false, stored.clone()), "it is what was expected");
+        assert!(!own(stamped.clone(), "2-b", true, stored.clone()), "it is deleted");
+        for other in [
+            json!({"a": [1, {"b": 2}], WRITE_ID: "other"}),
+            json!({"a": [1, {"b": 3}], WRITE_ID: "w"}),
+            json!({"a": [1, {"b": 2}], "more": 1, WRITE_ID: "w"}),
+            json!({WRITE_ID: "w"}),
+        ] {
+            assert!(!own(stamped.clone(), "2-b", false, other.clone()), "{other}");
+        }
+        assert!(!own(json!({"a": 1}), "2-b", false, json!({"a": 1})), "there is no stamp");
+        let null = json!({"a": 1, WRITE_ID: null});
+        assert!(!own(null.clone(), "2-b", false, null), "that is no stamp");
     }
 }

@@ -13,13 +13,13 @@ use tokio::time::sleep;
 
 use super::{
     super::{
-        CommitError, Committed, DbName, Kind, Lookup, Rev, StoreError, WRITE_ID, Write, WriteSet,
+        CommitError, Committed, DbName, Kind, Lookup, Rev, StoreError, Write, WriteSet,
+        rules::{self, Content},
     },
     CouchStore,
-    commit::{WRITE_TRIES, Written, illegal_id},
+    commit::{WRITE_TRIES, Written, refused},
     failure::{Failure, Verdict},
-    names,
-    wire::{Outgoing, is_expected, stamp},
+    wire::Outgoing,
 };
 
 /// The call that is named in errors.
@@ -107,10 +107,14 @@ impl CouchStore {
 
     async fn apply_in(&self, db: &DbName, jobs: Vec<Job<'_>>) -> Vec<Outcome> {
         let mut done = Vec::with_capacity(jobs.len());
-        let (legal, illegal): (Vec<_>, _) =
-            jobs.into_iter().partition(|job| names::is_legal_id(&job.write.id));
-        done.extend(illegal.into_iter().map(|job| job.failed(illegal_id())));
-        for chunk in chunks(legal, self.config.bulk_size) {
+        let mut sound = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match refused(job.write) {
+                None => sound.push(job),
+                Some(refused) => done.push(job.failed(refused)),
+            }
+        }
+        for chunk in chunks(sound, self.config.bulk_size) {
             match chunk.len() {
                 1 => self.apply_singly(chunk, &mut done).await,
                 _ => self.apply_chunk(db, chunk, &mut done).await,
@@ -228,10 +232,15 @@ impl CouchStore {
 impl Job<'_> {
     /// The revision of what is stored, when it is this write.
     fn own_revision(&self, found: Lookup) -> Option<Rev> {
-        let stamp = stamp(self.write)?;
-        let (Lookup::Live(stored) | Lookup::Deleted(stored)) = found else { return None };
-        let own = stored.body.get(WRITE_ID) == Some(stamp);
-        (own && !is_expected(self.write, stored.rev.as_str())).then_some(stored.rev)
+        let (stored, deleted) = match found {
+            Lookup::Live(stored) => (stored, false),
+            Lookup::Deleted(stored) => (stored, true),
+            Lookup::Missing => return None,
+        };
+        let written = Content::from(&self.write.change);
+        let content = Content { deleted, body: &stored.body };
+        let own = rules::is_own_write(&self.write.expect, written, stored.rev.as_str(), content);
+        own.then_some(stored.rev)
     }
 
     fn failed(self, (kind, failure): (Kind, Failure)) -> Outcome {

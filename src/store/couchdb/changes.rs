@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Changed, Changes, DbName, Kind, Rev, Seq},
+    super::{Changed, Changes, DbName, Kind, Rev, Seq, rules::DESIGN_PREFIX},
     CouchStore,
     failure::Failure,
 };
@@ -35,6 +35,12 @@ struct FeedRev {
     rev: String,
 }
 
+/// A page of the feed, which may have held nothing but design documents.
+struct RawPage {
+    changes: Changes,
+    has_more: bool,
+}
+
 /// A checkpoint as it is stored.
 #[derive(Default, Deserialize)]
 struct Checkpoint {
@@ -46,13 +52,26 @@ struct Checkpoint {
 }
 
 impl CouchStore {
-    /// One page of the feed.
+    /// One page of the feed: the next one that shows a document, if there is one.
     pub(super) async fn page_of_changes(
         &self,
         db: &DbName,
         since: Option<&Seq>,
         limit: usize,
     ) -> Result<Changes, Failure> {
+        let mut page = self.raw_page(db, since, limit).await?;
+        while page.changes.rows.is_empty() && page.has_more {
+            page = self.raw_page(db, Some(&page.changes.last), limit).await?;
+        }
+        Ok(page.changes)
+    }
+
+    async fn raw_page(
+        &self,
+        db: &DbName,
+        since: Option<&Seq>,
+        limit: usize,
+    ) -> Result<RawPage, Failure> {
         // CouchDB reads a limit of 0 as 1, which would move the place.
         let request = self
             .on_database(Method::GET, db, "/_changes")
@@ -68,7 +87,8 @@ impl CouchStore {
             _ => Seq::new(seq_text(feed.last_seq)),
         };
         let rows = feed.results.into_iter().take(limit).filter(FeedRow::is_a_document);
-        Ok(Changes { rows: rows.filter_map(FeedRow::into_change).collect(), last })
+        let changes = Changes { rows: rows.filter_map(FeedRow::into_change).collect(), last };
+        Ok(RawPage { changes, has_more: !stay })
     }
 
     /// Reads a checkpoint.
@@ -119,7 +139,7 @@ impl CouchStore {
 
 impl FeedRow {
     fn is_a_document(&self) -> bool {
-        !self.id.starts_with("_design/")
+        !self.id.starts_with(DESIGN_PREFIX)
     }
 
     /// The change; `None` for a row that names no revision, which no server sends.

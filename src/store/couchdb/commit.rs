@@ -1,22 +1,25 @@
 //! Makes one write, exactly once, and a set of them in order.
 //!
 //! A write is one PUT. When its outcome is *in doubt* (no answer, or an overloaded server's), the
-//! document is read back: our own stamp means that it happened; what we expected, unchanged, means
+//! document is read back: our own write means that it happened; what we expected, unchanged, means
 //! that it did not, and the same bytes are sent again; anything else means that someone else wrote.
 //! A late first copy of bytes that were sent twice does no harm: only one of them fits.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    super::{CommitError, Committed, Expect, Kind, Rev, StoreError, WRITE_ID, Write, WriteSet},
+    super::{
+        CommitError, Committed, Expect, Kind, Rev, StoreError, Write, WriteSet,
+        rules::{self, Content},
+    },
     CouchStore,
     failure::{Failure, Verdict},
-    names,
     transport::{Answer, Request},
-    wire::{Outgoing, Stored, is_expected, stamp},
+    wire::{Outgoing, Stored, is_own},
 };
 
 /// How often one write is sent.
@@ -69,8 +72,10 @@ impl CouchStore {
         write: &Write,
         call: &'static str,
     ) -> Result<Written, StoreError> {
-        let made =
-            if names::is_legal_id(&write.id) { self.put(write).await } else { Err(illegal_id()) };
+        let made = match refused(write) {
+            None => self.put(write).await,
+            Some(refused) => Err(refused),
+        };
         made.map_err(|(kind, failure)| failure.with_kind(kind, call, write.db.as_str(), &write.id))
     }
 
@@ -130,7 +135,7 @@ impl CouchStore {
         doubted: bool,
         conflict: Failure,
     ) -> Result<Written, (Kind, Failure)> {
-        if stamp(write).is_none() {
+        if !rules::is_stamped(Content::from(&write.change).body) {
             return Err((Kind::Conflict, conflict));
         }
         match self.read_back(write, doubted).await {
@@ -166,13 +171,15 @@ impl CouchStore {
     /// Reads back what a write has left. All leaves are looked at: a write to a losing branch is
     /// not seen at the winner.
     async fn read_back(&self, write: &Write, doubted: bool) -> Result<Found, Failure> {
-        let leaves = self.leaves(&write.db, &write.id).await?;
-        let found = judge(write, &leaves);
-        match (&found, stamp(write)) {
-            (Found::Foreign, Some(stamp)) if doubted => {
-                self.search_history(write, stamp, &leaves).await
+        let limit = self.config.call_timeout();
+        let deadline = Instant::now() + limit;
+        let leaves = self.leaves(&write.db, &write.id, Some(limit)).await?;
+        match judge(write, &leaves) {
+            Found::Foreign if doubted && rules::is_stamped(Content::from(&write.change).body) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                self.search_history(write, &leaves, left).await
             }
-            _ => Ok(found),
+            found => Ok(found),
         }
     }
 
@@ -181,17 +188,18 @@ impl CouchStore {
     async fn search_history(
         &self,
         write: &Write,
-        stamp: &Value,
         leaves: &[Stored],
+        limit: Duration,
     ) -> Result<Found, Failure> {
+        let is_expected = |rev: &String| rules::is_expected(&write.expect, rev);
         let mut revs = Vec::new();
         for leaf in leaves {
-            revs.extend(leaf.history.revs().skip(1).take_while(|rev| !is_expected(write, rev)));
+            revs.extend(leaf.history.revs().skip(1).take_while(|rev| !is_expected(rev)));
         }
         revs.truncate(ANCESTORS);
         let asked = revs.iter().map(|rev| (write.id.as_str(), rev.as_str()));
-        let versions = self.versions(&write.db, asked).await?;
-        match versions.iter().find(|version| version.body.get(WRITE_ID) == Some(stamp)) {
+        let versions = self.versions(&write.db, asked, limit).await?;
+        match versions.iter().find(|version| is_own(write, version)) {
             Some(own) => Ok(Found::Own(Rev::new(own.rev.as_str()))),
             None if versions.len() < revs.len() => Ok(Found::Unknown),
             None => Ok(Found::Foreign),
@@ -209,23 +217,20 @@ impl Committed {
 
 /// What the stored leaves say about a write.
 fn judge(write: &Write, leaves: &[Stored]) -> Found {
-    let is_expected = |leaf: &Stored| is_expected(write, &leaf.rev);
-    if let Some(stamp) = stamp(write) {
-        let own = |leaf: &&Stored| leaf.body.get(WRITE_ID) == Some(stamp) && !is_expected(leaf);
-        if let Some(leaf) = leaves.iter().find(own) {
-            return Found::Own(Rev::new(leaf.rev.as_str()));
-        }
+    if let Some(leaf) = leaves.iter().find(|leaf| is_own(write, leaf)) {
+        return Found::Own(Rev::new(leaf.rev.as_str()));
     }
     let untouched = match &write.expect {
-        Expect::At(_) => leaves.iter().any(is_expected),
+        Expect::At(_) => leaves.iter().any(|leaf| rules::is_expected(&write.expect, &leaf.rev)),
         Expect::Absent => leaves.iter().all(|leaf| leaf.deleted),
     };
     if untouched { Found::Untouched } else { Found::Foreign }
 }
 
-/// The refusal of an id that would address something else.
-pub(super) fn illegal_id() -> (Kind, Failure) {
-    (Kind::Refused, Failure::Own(Kind::Refused, "no document can be stored under this id"))
+/// The refusal of a write that no store makes.
+pub(super) fn refused(write: &Write) -> Option<(Kind, Failure)> {
+    let why = rules::refusal(&write.id, Content::from(&write.change).body)?;
+    Some((Kind::Refused, Failure::Own(Kind::Refused, why)))
 }
 
 /// A write that cannot be read back stays in doubt, whatever the reason.

@@ -23,11 +23,14 @@ pub struct CouchConfig {
     pub database_prefix: String,
     /// The most requests that are under way at once.
     pub connections: usize,
-    /// The limit of a call on one document, in milliseconds: of a read with its repetitions, and
-    /// of one attempt at a write. A write begins no attempt later than twice this after its first
-    /// one, and ends within three times this.
+    /// The limit of one try at reading or writing a single document, in milliseconds. A write
+    /// begins no try later than twice this after its first one, so the last one has ended within
+    /// three times this: with the default within the 5 s after which the follower believes that no
+    /// older write can still arrive. A larger value breaks that promise. Whoever made the write is
+    /// told after one more such time, which reading back what it left may take.
     pub call_timeout_ms: u64,
-    /// The limit of one request that asks for or writes many documents, in milliseconds.
+    /// The limit of a call that asks for many documents, with its repetitions, and of one request
+    /// that writes many, in milliseconds.
     pub bulk_timeout_ms: u64,
     /// The most documents in one request.
     pub bulk_size: usize,
@@ -67,7 +70,7 @@ impl Default for CouchConfig {
             url: SecretString::from(""),
             database_prefix: String::new(),
             connections: 64,
-            call_timeout_ms: 5_000,
+            call_timeout_ms: 1_600,
             bulk_timeout_ms: 30_000,
             bulk_size: 500,
             parallel_databases: 8,

@@ -6,11 +6,10 @@ use futures::{StreamExt, stream};
 use reqwest::Method;
 
 use super::{
-    super::{DbName, Kind, StoreError},
+    super::{DbName, Kind, StoreError, rules},
     CouchStore,
     designs::Installed,
     failure::{Failure, Verdict},
-    names,
 };
 
 /// Behind every name that begins with the same text: no database name goes beyond ASCII.
@@ -51,7 +50,7 @@ impl CouchStore {
 
     /// Drops one of our dated databases.
     pub(super) async fn drop_dated(&self, db: &DbName) -> Result<(), Failure> {
-        if !names::is_dated(db) {
+        if !rules::is_dated(db) {
             return Err(Failure::Own(Kind::Refused, "only a dated database of ours is dropped"));
         }
         match self.transport.read(&self.on_database(Method::DELETE, db, "")).await {
@@ -88,7 +87,7 @@ impl CouchStore {
         let not_made = |failure| not_made(failure, "migrate", db);
         if !is_present {
             let made = self.make_database(db).await.map_err(not_made)?;
-            return Ok(made.then(|| format!("{db}: database created")));
+            return Ok(made.then(|| rules::created_line(db)));
         }
         match self.install_indexes(db).await {
             Ok(Installed::Same) => Ok(None),

@@ -105,10 +105,11 @@ impl CouchStore {
         Request::new(method, names::doc_path(&self.db_path(db), id), self.config.call_timeout())
     }
 
-    /// A request about many documents of a database, with the limit of a bulk call.
+    /// A request about many documents of a database, with the limit of a bulk call for all tries.
     fn on_database(&self, method: Method, db: &DbName, endpoint: &str) -> Request {
         let path = self.db_path(db) + endpoint;
-        Request::new(method, path, self.config.bulk_timeout())
+        let limit = self.config.bulk_timeout();
+        Request::new(method, path, limit).within(limit)
     }
 
     fn db_path(&self, db: &DbName) -> String {

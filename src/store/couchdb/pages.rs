@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
-    super::{DbName, Document, IdRange, Order, Page, Query},
+    super::{DbName, Document, IdRange, Order, Page, Query, rules::DESIGN_PREFIX},
     CouchStore,
     databases::json_text,
     failure::Failure,
@@ -104,7 +104,7 @@ pub(super) fn page(query: &Query, rows: impl Iterator<Item = Row>) -> Page {
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-    let documents = rows.into_iter().filter(|row| !row.id.starts_with("_design/"));
+    let documents = rows.into_iter().filter(|row| !row.id.starts_with(DESIGN_PREFIX));
     Page { documents: documents.filter_map(|row| row.document).collect(), next }
 }
 

@@ -3,17 +3,19 @@
 //! A *leaf* is the newest version of one branch of a document; there is more than one only after a
 //! split cluster or a restore. Tombstones are leaves too.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    super::{DbName, Kind, Lookup, Rev},
+    super::{DbName, Kind, Lookup, Rev, rules},
     CouchStore,
     failure::Failure,
-    names,
     wire::{Stored, winner},
 };
 
@@ -60,23 +62,31 @@ struct BulkGetRow {
 impl CouchStore {
     /// What is stored under `id`.
     pub(super) async fn look_up(&self, db: &DbName, id: &str) -> Result<Lookup, Failure> {
-        if !names::is_legal_id(id) {
+        if !rules::is_legal_id(id) {
             return Ok(Lookup::Missing);
         }
         let request = self.on_document(Method::GET, db, id).query("conflicts", "true");
         match self.transport.read(&request).await {
             Ok(answer) => Ok(answer.decode::<Stored>()?.into_lookup()),
-            Err(failure) if failure.is_deleted() => Ok(winner(self.leaves(db, id).await?)),
+            Err(failure) if failure.is_deleted() => Ok(winner(self.leaves(db, id, None).await?)),
             Err(failure) if failure.is_missing() => Ok(Lookup::Missing),
             Err(failure) => Err(failure),
         }
     }
 
     /// Every leaf of a document, with its history. The one way to read a tombstone's members
-    /// without knowing its revision.
-    pub(super) async fn leaves(&self, db: &DbName, id: &str) -> Result<Vec<Stored>, Failure> {
-        let request = self.on_document(Method::GET, db, id);
-        let request = request.query("open_revs", "all").query("revs", "true");
+    /// without knowing its revision. `limit` is for all tries together.
+    pub(super) async fn leaves(
+        &self,
+        db: &DbName,
+        id: &str,
+        limit: Option<Duration>,
+    ) -> Result<Vec<Stored>, Failure> {
+        let mut request = self.on_document(Method::GET, db, id);
+        request = request.query("open_revs", "all").query("revs", "true");
+        if let Some(limit) = limit {
+            request = request.within(limit);
+        }
         match self.transport.read(&request).await {
             Ok(answer) => {
                 let leaves = answer.decode::<Vec<Leaf>>()?;
@@ -92,12 +102,13 @@ impl CouchStore {
         &self,
         db: &DbName,
         asked: impl Iterator<Item = (&str, &str)>,
+        limit: Duration,
     ) -> Result<Vec<Stored>, Failure> {
         let docs: Vec<_> = asked.map(|(id, rev)| json!({"id": id, "rev": rev})).collect();
         if docs.is_empty() {
             return Ok(Vec::new());
         }
-        let request = self.on_database(Method::POST, db, "/_bulk_get");
+        let request = self.on_database(Method::POST, db, "/_bulk_get").within(limit);
         let request = request.body(json!({ "docs": docs }).to_string());
         let answer = self.transport.read(&request).await?.decode::<BulkGet>()?;
         let leaves = answer.results.into_iter().flat_map(|row| row.docs);
@@ -162,7 +173,7 @@ impl CouchStore {
         found: &mut HashMap<String, Lookup>,
     ) -> Result<(), Failure> {
         let asked = deleted.iter().map(|(id, rev)| (id.as_str(), rev.as_str()));
-        for tombstone in self.versions(db, asked).await? {
+        for tombstone in self.versions(db, asked, self.config.bulk_timeout()).await? {
             found.insert(tombstone.id.clone(), tombstone.into_lookup());
         }
         for (id, _) in deleted {

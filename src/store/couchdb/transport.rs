@@ -44,8 +44,10 @@ pub(super) struct Request {
     path: String,
     query: HashMap<String, String>,
     body: Option<Vec<u8>>,
-    /// The limit of one attempt; of all attempts together when it is sent by [`Transport::read`].
+    /// The limit of one try.
     timeout: Duration,
+    /// The limit of all tries together, when there is one.
+    limit: Option<Duration>,
 }
 
 /// A successful answer.
@@ -78,17 +80,21 @@ impl Transport {
     }
 
     /// Sends a request that is safe to repeat, again and again while it fails for a passing
-    /// reason, within its limit.
+    /// reason, within its limits.
     pub(super) async fn read(&self, request: &Request) -> Result<Answer, Failure> {
-        let deadline = Instant::now() + request.timeout;
+        let end = request.limit.map(|limit| Instant::now() + limit);
         let mut attempt = 0;
         loop {
+            let mut deadline = Instant::now() + request.timeout;
+            if let Some(end) = end {
+                deadline = deadline.min(end);
+            }
             let failure = match self.send_before(request, deadline).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             let pause = self.pause(attempt);
-            let late = Instant::now() + pause >= deadline;
+            let late = end.is_some_and(|end| Instant::now() + pause >= end);
             if !failure.is_passing() || attempt >= self.read_retries || late {
                 return Err(failure);
             }
@@ -143,7 +149,7 @@ impl fmt::Debug for Transport {
 impl Request {
     /// A request to an encoded path.
     pub(super) fn new(method: Method, path: impl Into<String>, timeout: Duration) -> Self {
-        Self { method, path: path.into(), query: HashMap::new(), body: None, timeout }
+        Self { method, path: path.into(), query: HashMap::new(), body: None, timeout, limit: None }
     }
 
     /// The same request with one more parameter, which is encoded on the way.
@@ -158,9 +164,10 @@ impl Request {
         self
     }
 
-    /// The same request with another limit.
-    pub(super) fn within(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    /// The same request, all of whose tries end within `limit`; so a single one has all of it.
+    pub(super) fn within(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self.limit = Some(limit);
         self
     }
 }

@@ -9,9 +9,11 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
     ser::SerializeMap,
 };
-use serde_json::Value;
 
-use super::super::{Body, Change, Document, Expect, Lookup, Rev, WRITE_ID, Write};
+use super::super::{
+    Body, Change, Document, Expect, Lookup, Rev, Write,
+    rules::{self, Content},
+};
 
 /// A stored version as the server sent it.
 #[derive(Clone, Debug, Default)]
@@ -81,15 +83,10 @@ pub(super) fn winner(mut leaves: Vec<Stored>) -> Lookup {
     first.into_lookup()
 }
 
-/// The stamp of a write.
-pub(super) fn stamp(write: &Write) -> Option<&Value> {
-    let (Change::Put(body) | Change::Delete(body)) = &write.change;
-    body.get(WRITE_ID)
-}
-
-/// Whether this is the revision that a write expects to find.
-pub(super) fn is_expected(write: &Write, rev: &str) -> bool {
-    matches!(&write.expect, Expect::At(at) if at.as_str() == rev)
+/// Whether this version is what a write has made.
+pub(super) fn is_own(write: &Write, stored: &Stored) -> bool {
+    let content = Content { deleted: stored.deleted, body: &stored.body };
+    rules::is_own_write(&write.expect, Content::from(&write.change), &stored.rev, content)
 }
 
 impl<'de> Deserialize<'de> for Stored {
@@ -139,8 +136,7 @@ impl Serialize for Outgoing<'_> {
             }
         };
         // What decides about the write is said by the write alone, never by a body.
-        let ours = |name: &str| !matches!(name, "_id" | "_rev" | "_deleted" | "_conflicts");
-        for (name, value) in body.iter().filter(|(name, _)| ours(name)) {
+        for (name, value) in body.iter().filter(|(name, _)| !rules::is_managed(name)) {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -156,7 +152,7 @@ impl Outgoing<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::store::DbName;

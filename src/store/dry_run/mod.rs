@@ -106,8 +106,10 @@ impl DryRunStore {
         let mut wanted: BTreeMap<DbName, BTreeSet<String>> = BTreeMap::new();
         for write in sets.iter().flatten() {
             let ids = wanted.entry(write.db.clone()).or_default();
-            // An empty id is refused before anybody looks what is stored under it.
-            if !write.id.is_empty() && self.overlay().lookup(&write.db, &write.id).is_none() {
+            // An illegal id is refused before anybody looks what is stored under it.
+            if rules::is_legal_id(&write.id)
+                && self.overlay().lookup(&write.db, &write.id).is_none()
+            {
                 ids.insert(write.id.clone());
             }
         }

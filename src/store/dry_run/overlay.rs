@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Body, Change, Changed, CommitError, Committed, DbName, Document, Expect, IdRange, Kind,
-        Lookup, Order, Page, Query, Question, Rev, StoreError, Write, WriteSet, rules,
+        Change, Changed, CommitError, Committed, DbName, Document, Expect, IdRange, Kind, Lookup,
+        Order, Page, Query, Question, Rev, StoreError, Write, WriteSet,
+        rules::{self, Content},
     },
     Planned,
 };
@@ -155,7 +156,7 @@ impl Overlay {
             .get(db)
             .into_iter()
             .flat_map(BTreeMap::values)
-            .filter(|written| written.seq > since)
+            .filter(|written| written.seq > since && !written.is_design())
             .collect();
         written.sort_unstable_by_key(|written| written.seq);
         written.truncate(limit);
@@ -197,7 +198,8 @@ impl Overlay {
         let body = rules::without_managed(body);
         let current = self.current(staged, &db, &id, below)?;
         if !holds(&expect, &current) {
-            return own_write(current, deleted, &body).ok_or(Fault::Kind(Kind::Conflict));
+            let written = Content { deleted, body: &body };
+            return own_write(&expect, written, current).ok_or(Fault::Kind(Kind::Conflict));
         }
         let seq = self.writes + staged.documents.len() as u64 + 1;
         let rev = Rev(format!("dry-run-{seq}"));
@@ -259,8 +261,8 @@ impl Overlay {
             .into_iter()
             .flat_map(move |own| own.range::<str, _>(from))
             .take_while(|(id, _)| id.as_str() < range.before.as_str())
-            .filter(|(id, _)| !id.starts_with(rules::DESIGN_PREFIX))
             .map(|(_, written)| written)
+            .filter(|written| !written.is_design())
     }
 }
 
@@ -268,6 +270,10 @@ impl Written {
     fn lookup(&self) -> Lookup {
         let document = self.document.clone();
         if self.deleted { Lookup::Deleted(document) } else { Lookup::Live(document) }
+    }
+
+    fn is_design(&self) -> bool {
+        self.document.id.starts_with(rules::DESIGN_PREFIX)
     }
 
     fn changed(&self) -> Changed {
@@ -303,12 +309,15 @@ fn holds(expect: &Expect, current: &Lookup) -> bool {
 }
 
 /// The revision of what is stored when it is this very write, done before.
-fn own_write(current: Lookup, deleted: bool, body: &Body) -> Option<Rev> {
-    let document = match (current, deleted) {
-        (Lookup::Live(document), false) | (Lookup::Deleted(document), true) => document,
-        (Lookup::Live(_) | Lookup::Deleted(_) | Lookup::Missing, _) => return None,
+fn own_write(expect: &Expect, written: Content<'_>, current: Lookup) -> Option<Rev> {
+    let (document, deleted) = match current {
+        Lookup::Live(document) => (document, false),
+        Lookup::Deleted(document) => (document, true),
+        Lookup::Missing => return None,
     };
-    rules::is_own_write(&document.body, body).then_some(document.rev)
+    let stored = Content { deleted, body: &document.body };
+    let own = rules::is_own_write(expect, written, document.rev.as_str(), stored);
+    own.then_some(document.rev)
 }
 
 fn is_answer(question: &Question, document: &Document) -> bool {

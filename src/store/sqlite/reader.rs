@@ -134,10 +134,10 @@ pub(super) fn changes(
         None => 0,
         Some(seq) => seq.as_str().parse().map_err(Fault::refused)?,
     };
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT id, rev, deleted, seq FROM documents INDEXED BY documents_by_seq
-         WHERE db = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-    )?;
+         WHERE db = ?1 AND seq > ?2 AND {ORDINARY} ORDER BY seq LIMIT ?3"
+    ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![db.as_str(), last, limit])?;
     let mut changed = Vec::new();

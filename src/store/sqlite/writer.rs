@@ -12,7 +12,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    super::{Change, DbName, Expect, Kind, Rev, Write, rules},
+    super::{
+        Change, DbName, Expect, Kind, Rev, Write,
+        rules::{self, Content},
+    },
     reader::must_exist,
     workers::{Fault, Jobs},
 };
@@ -193,7 +196,7 @@ fn apply(connection: &Connection, write: &Prepared) -> Result<Rev, Fault> {
     };
     match stored {
         Some((rev, deleted)) if !holds => {
-            let own = deleted == write.deleted && is_own(connection, write, body)?;
+            let own = is_own(connection, write, body, &rev, deleted)?;
             if own { Ok(Rev(rev)) } else { Err(Fault::new(Kind::Conflict)) }
         }
         None if !holds => Err(Fault::new(Kind::Conflict)),
@@ -202,11 +205,20 @@ fn apply(connection: &Connection, write: &Prepared) -> Result<Rev, Fault> {
 }
 
 /// Whether the stored document is this write, done before by a call that was answered too late.
-fn is_own(connection: &Connection, write: &Prepared, body: &str) -> Result<bool, Fault> {
+fn is_own(
+    connection: &Connection,
+    write: &Prepared,
+    body: &str,
+    rev: &str,
+    deleted: bool,
+) -> Result<bool, Fault> {
     let stored: String = connection
         .prepare_cached("SELECT body FROM documents WHERE db = ?1 AND id = ?2")?
         .query_row([write.db.as_str(), &write.id], |row| row.get(0))?;
-    Ok(rules::is_own_write(&serde_json::from_str(&stored)?, &serde_json::from_str(body)?))
+    let (stored, written) = (serde_json::from_str(&stored)?, serde_json::from_str(body)?);
+    let stored = Content { deleted, body: &stored };
+    let written = Content { deleted: write.deleted, body: &written };
+    Ok(rules::is_own_write(&write.expect, written, rev, stored))
 }
 
 fn put(

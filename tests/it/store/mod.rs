@@ -1,6 +1,6 @@
 //! What every store must do, and what only one of them can.
 
-mod cases;
+pub(crate) mod cases;
 mod dry_run;
 mod sqlite;
 
@@ -11,8 +11,10 @@ use std::{
 
 use number_manager::store::{SharedStore, dry_run::DryRunStore, sqlite::SqliteStore};
 
+use crate::support::couch::{CouchServer, Namespace};
+
 /// Makes a test of each case for one backend. `$open` is a future of a [`SharedStore`] that is
-/// empty, and nobody else's, as far as its user can see.
+/// empty, and nobody else's, as far as its user can see; and of what must be dropped behind it.
 macro_rules! store_conformance {
     ($backend:ident, $open:expr) => {
         mod $backend {
@@ -34,7 +36,9 @@ macro_rules! store_conformance {
                 odd_ids_are_kept_apart,
                 odd_database_names_are_kept_apart,
                 members_keep_their_types_and_their_order,
-                an_empty_id_is_refused,
+                fractions_keep_every_digit,
+                members_of_the_store_are_not_the_bodys,
+                what_could_not_be_addressed_is_refused,
                 get_many_answers_in_the_order_asked,
                 revisions_answer_in_the_order_asked,
                 pages_lose_and_repeat_nothing,
@@ -59,6 +63,8 @@ macro_rules! store_conformance {
                 a_set_over_two_databases_is_applied_whole,
                 many_sets_answer_one_by_one,
                 three_hundred_sets_are_all_applied,
+                a_write_that_is_asked_for_again_is_made_once,
+                a_write_without_a_stamp_is_never_taken_for_another,
                 migrating_twice_changes_nothing_the_second_time,
                 a_store_that_is_there_answers_a_ping,
             }
@@ -68,8 +74,9 @@ macro_rules! store_conformance {
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $case() {
-                let store: SharedStore = $open.await;
-                cases::$case(&*store).await;
+                // The members of a tuple are dropped in order.
+                let opened: (SharedStore, _) = $open.await;
+                cases::$case(&*opened.0).await;
             }
         )*
     };
@@ -77,11 +84,19 @@ macro_rules! store_conformance {
 
 store_conformance!(embedded, embedded_store());
 store_conformance!(rehearsal, rehearsal_over(embedded_store()));
+store_conformance!(couchdb, couchdb_store());
+store_conformance!(rehearsal_over_couchdb, rehearsal_over(couchdb_store()));
 
-fn embedded_store() -> Ready<SharedStore> {
-    ready(Arc::new(SqliteStore::in_memory().unwrap()))
+fn embedded_store() -> Ready<(SharedStore, ())> {
+    ready((Arc::new(SqliteStore::in_memory().unwrap()), ()))
 }
 
-async fn rehearsal_over(below: impl Future<Output = SharedStore>) -> SharedStore {
-    Arc::new(DryRunStore::new(below.await))
+async fn couchdb_store() -> (SharedStore, Namespace) {
+    let namespace = CouchServer::namespace();
+    (Arc::new(namespace.store().await), namespace)
+}
+
+async fn rehearsal_over<G>(below: impl Future<Output = (SharedStore, G)>) -> (SharedStore, G) {
+    let (below, guard) = below.await;
+    (Arc::new(DryRunStore::new(below)), guard)
 }

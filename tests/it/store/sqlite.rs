@@ -1,15 +1,20 @@
 //! What only the embedded store does: a file that is opened, closed, and opened again.
 
-use std::path::PathBuf;
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use number_manager::store::{
-    Change, DbName, DocumentStore, Expect, Kind, Write,
+    DbName, DocumentStore, Expect, Kind, Write,
     sqlite::{OpenError, SqliteConfig, SqliteStore},
 };
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::cases::{body, create, numbers, repeated};
+use super::cases::{self, body, create, numbers};
 
 fn open(folder: &TempDir) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(&file(folder), &SqliteConfig::default())
@@ -154,16 +159,92 @@ async fn a_set_that_fails_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_repeated_with_its_own_stamp_counts_as_written() {
+async fn members_survive_that_javascript_would_change() {
     let store = SqliteStore::in_memory().unwrap();
-    let db = numbers();
-    store.create_database(&db).await.unwrap();
-    let [once, again] = repeated(&db, "a", Expect::Absent, json!({"n": 1, "pvt_write_id": "mine"}));
-    let first = store.commit(vec![once]).await.unwrap();
-    assert_eq!(store.commit(vec![again.clone()]).await.unwrap(), first);
-    let other =
-        Write { change: Change::Put(body(json!({"n": 2, "pvt_write_id": "mine"}))), ..again };
-    assert_eq!(store.commit(vec![other]).await.unwrap_err().error.kind, Kind::Conflict);
+    cases::members_survive_that_javascript_would_change(&store).await;
+}
+
+/// The place of the killed writer's file; set only in the process that is to be killed.
+const WRITE_UNTIL_KILLED: &str = "STORE_TO_WRITE_UNTIL_KILLED";
+
+/// What the writer puts in front of the number of a set that was acknowledged.
+const ACKNOWLEDGED: &str = "acknowledged ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_a_kill_and_no_set_is_there_by_half() {
+    if let Some(path) = writer_path() {
+        return write_until_killed(&path).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mirror = DbName::new("account/00/11/22");
+    let (mut acknowledged, mut begin) = (Vec::new(), 0);
+    for round in 0..3 {
+        let heard = kill_a_writer(&file(&folder));
+        assert_eq!(heard[0], begin, "round {round}: the file is not as it was left");
+        acknowledged.extend(heard);
+
+        let store = open(&folder).unwrap();
+        let made = every_set(&store, &numbers()).await;
+        assert_eq!(made, every_set(&store, &mirror).await, "round {round}: a set is half there");
+        let lost: Vec<_> = acknowledged.iter().filter(|set| !made.contains(set)).collect();
+        assert!(lost.is_empty(), "round {round}: {lost:?} of {} were lost", acknowledged.len());
+        begin = made.len();
+    }
+}
+
+/// Runs this very test as a process that writes, kills it, and returns what it said that it wrote.
+fn kill_a_writer(path: &Path) -> Vec<usize> {
+    let this = "store::sqlite::what_was_acknowledged_survives_a_kill_and_no_set_is_there_by_half";
+    let mut writer = Command::new(std::env::current_exe().unwrap())
+        .args([this, "--exact", "--nocapture"])
+        .env(WRITE_UNTIL_KILLED, path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(writer.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let first = output.find(|line| line.contains(ACKNOWLEDGED));
+    let first = first.expect("the writer wrote nothing");
+    let reader = std::thread::spawn(move || std::iter::once(first).chain(output).collect());
+    std::thread::sleep(Duration::from_millis(300));
+    writer.kill().unwrap();
+    assert!(!writer.wait().unwrap().success(), "the writer ended by itself");
+    let lines: Vec<String> = reader.join().unwrap();
+    let numbers = lines
+        .iter()
+        .filter_map(|line| line.split_once(ACKNOWLEDGED)?.1.strip_suffix('.')?.parse().ok());
+    numbers.collect()
+}
+
+/// Writes sets of two documents, each number in both, from the first that is not there on.
+async fn write_until_killed(path: &Path) {
+    let store = SqliteStore::open(path, &SqliteConfig::default()).unwrap();
+    let databases = [numbers(), DbName::new("account/00/11/22")];
+    store.migrate(&databases).await.unwrap();
+    for set in every_set(&store, &databases[0]).await.len().. {
+        let id = format!("{set:09}");
+        let members = body(json!({"n": set, "filling": "x".repeat(set % 3_000)}));
+        let put = |db: &DbName| Write::put(db.clone(), &id, Expect::Absent, members.clone());
+        store.commit(databases.iter().map(put).collect()).await.unwrap();
+        println!("{ACKNOWLEDGED}{set}.");
+    }
+}
+
+/// The numbers of the sets that left a document in this database.
+async fn every_set(store: &SqliteStore, db: &DbName) -> Vec<usize> {
+    let (mut rows, mut place) = (Vec::new(), None);
+    loop {
+        let page = store.changes(db, place.as_ref(), 1_000).await.unwrap();
+        if page.rows.is_empty() {
+            return rows;
+        }
+        rows.extend(page.rows.iter().map(|row| row.id.parse::<usize>().unwrap()));
+        place = Some(page.last);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the process that is to be killed is told so")]
+fn writer_path() -> Option<PathBuf> {
+    std::env::var(WRITE_UNTIL_KILLED).ok().map(PathBuf::from)
 }
 
 #[test]

@@ -69,6 +69,16 @@ impl CouchServer {
         format!("{}:{port}", self.url.host_str().unwrap())
     }
 
+    /// Whether it is the peer and not CouchDB itself.
+    pub(crate) fn is_peer(&self) -> bool {
+        let mut stream = TcpStream::connect(self.host()).unwrap();
+        let head = "GET / HTTP/1.1\r\nConnection: close\r\nHost: ";
+        write!(stream, "{head}{}\r\n\r\n", self.host()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.contains("pouch-peer")
+    }
+
     /// Databases of its own for one test.
     pub(crate) fn namespace() -> Namespace {
         static NEXT: AtomicU32 = AtomicU32::new(0);
