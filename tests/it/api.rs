@@ -4,7 +4,7 @@ use axum::http::Method;
 use number_manager::{api::LimitConfig, auth::Claims};
 use serde_json::{Value, json};
 
-use crate::support::app::{ACCOUNT, TestApp};
+use crate::support::app::{ACCOUNT, STRANGER, TestApp};
 
 fn numbers(rest: &str) -> String {
     format!("/v2/accounts/{ACCOUNT}/phone_numbers{rest}")
@@ -210,7 +210,7 @@ async fn what_is_no_number_is_not_found_or_refused() {
 #[tokio::test]
 async fn a_token_of_another_account_is_refused() {
     let app = TestApp::new().await;
-    let token = app.account("1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a");
+    let token = app.account(STRANGER);
     let answer = app.get(&numbers("")).token(&token).send().await;
     answer.check_error(403, "forbidden", &json!({"message": "forbidden"}));
 }

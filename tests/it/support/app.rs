@@ -10,17 +10,24 @@ use axum::{
 use number_manager::{
     api::{self, Api, ApiConfig, HttpConfig, LimitConfig},
     auth::{Authenticator, Claims, KeySource},
-    domain::clock::{Clock, FixedClock},
+    domain::{
+        AccountId, Actor,
+        clock::{Clock, FixedClock},
+    },
     repository::{AccountRepository, NumberRepository, SettingsRepository, system_databases},
-    service::{AccountRule, NumberService},
+    service::{AccountRule, NewAccount, NumberService},
     store::{SharedStore, sqlite::SqliteStore},
     telemetry::Metrics,
 };
 use serde_json::Value;
 use tower::ServiceExt;
 
-/// An account of 32 hex digits.
+/// The account that most tests are about.
 pub(crate) const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+/// The account above it.
+pub(crate) const PARENT: &str = "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
+/// An account that has nothing to do with either.
+pub(crate) const STRANGER: &str = "2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b";
 
 /// The router and what tests need beside it.
 #[derive(Debug)]
@@ -81,6 +88,14 @@ impl TestApp {
             node: "n0de".to_owned(),
         };
         let service = service(&store, &shared);
+        for (id, parent) in [(PARENT, None), (ACCOUNT, Some(PARENT)), (STRANGER, None)] {
+            let parent = parent.map(|parent| AccountId::parse(parent).unwrap());
+            let (is_reseller, may_add_numbers, enabled) = (parent.is_none(), false, true);
+            let name = format!("Account {}", &id[..2]);
+            let new = NewAccount { name, parent, is_reseller, may_add_numbers, enabled };
+            let id = AccountId::parse(id).unwrap();
+            service.create_account(&Actor::operator(), &id, new).await.unwrap();
+        }
         let api = Api::new(service, authenticator.clone(), shared, Metrics::detached(), config);
         Self { router: api::router(api), authenticator, clock }
     }
