@@ -17,6 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
+use futures::future::BoxFuture;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -43,61 +45,96 @@ async fn main() -> Outcome<()> {
 
 async fn sqlite() -> Outcome<()> {
     let dir = tempfile::tempdir()?;
-    let service = Service::start(dir.path(), &[]).await?;
+    let service = Arc::new(Service::start(dir.path(), &[]).await?);
     service.create_account().await?;
-    let numbers: Arc<Vec<String>> = Arc::new((0..READ_NUMBERS).map(number).collect());
-    service.create(&numbers).await?;
+    create(&service).await?;
     let mut reads = Vec::new();
     let mut writes = Vec::new();
     for round in 0..ROUNDS {
-        reads.push(rate(CLIENTS, 20_000, |i| service.read(&numbers[i % READ_NUMBERS])).await?);
-        let write = |i: usize| service.write(&numbers[i % READ_NUMBERS], round * 10_000 + i);
-        writes.push(rate(CLIENTS, 5_000, write).await?);
+        reads.push(rate(CLIENTS, 20_000, reading(&service)).await?);
+        writes.push(rate(CLIENTS, 5_000, writing(&service, round * 10_000)).await?);
     }
     report("SQLite: reads of one number a second, 32 clients", &mut reads);
     report("SQLite: durable mirrored writes a second, 32 clients", &mut writes);
     Ok(())
 }
 
+/// Creates the numbers that are read and written.
+async fn create(service: &Arc<Service>) -> Outcome<()> {
+    let service = service.clone();
+    let create = move |i| {
+        let service = service.clone();
+        async move { service.create(&number(i)).await }
+    };
+    rate(CLIENTS, READ_NUMBERS, create).await.map(|_| ())
+}
+
+fn reading<S: Side>(side: &Arc<S>) -> impl Fn(usize) -> BoxFuture<'static, Outcome<()>> + use<S> {
+    let side = side.clone();
+    move |i| {
+        let side = side.clone();
+        Box::pin(async move { side.read(&number(i % READ_NUMBERS)).await })
+    }
+}
+
+fn writing<S: Side>(
+    side: &Arc<S>,
+    stamp: usize,
+) -> impl Fn(usize) -> BoxFuture<'static, Outcome<()>> + use<S> {
+    let side = side.clone();
+    move |i| {
+        let side = side.clone();
+        Box::pin(async move { side.write(&number(i % READ_NUMBERS), stamp + i).await })
+    }
+}
+
+/// One of the two that are compared.
+#[async_trait]
+trait Side: Send + Sync + 'static {
+    async fn read(&self, number: &str) -> Outcome<()>;
+    async fn write(&self, number: &str, stamp: usize) -> Outcome<()>;
+}
+
 async fn couchdb(url: &str) -> Outcome<()> {
-    let raw = Raw::new(url);
+    let raw = Arc::new(Raw::new(url));
     println!("CouchDB {}", raw.version().await?);
     let outcome = against_couchdb(url, &raw).await;
     raw.clean().await?;
     outcome
 }
 
-async fn against_couchdb(url: &str, raw: &Raw) -> Outcome<()> {
+async fn against_couchdb(url: &str, raw: &Arc<Raw>) -> Outcome<()> {
     let dir = tempfile::tempdir()?;
     let settings = [
         ("COUCHDB_URL", url),
         ("NUMBER_MANAGER__COUCHDB__DATABASE_PREFIX", raw.prefix.as_str()),
         ("NUMBER_MANAGER__ACCOUNTS__MANAGE", "true"),
     ];
-    let service = Service::start(dir.path(), &settings).await?;
+    let service = Arc::new(Service::start(dir.path(), &settings).await?);
     service.create_account().await?;
-    let numbers: Arc<Vec<String>> = Arc::new((0..READ_NUMBERS).map(number).collect());
-    service.create(&numbers).await?;
+    create(&service).await?;
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        theirs.push(rate(CLIENTS, 4_000, |i| raw.read(&numbers[i % READ_NUMBERS])).await?);
-        ours.push(rate(CLIENTS, 4_000, |i| service.read(&numbers[i % READ_NUMBERS])).await?);
+        theirs.push(rate(CLIENTS, 4_000, reading(raw)).await?);
+        ours.push(rate(CLIENTS, 4_000, reading(&service)).await?);
     }
     compare("CouchDB: reading one number, 32 clients", &ours, &theirs);
 
     for (clients, operations) in [(1, 200), (CLIENTS, 2_000)] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS {
-            let at = |i: usize| &numbers[i % READ_NUMBERS];
-            let stamp = |i: usize| (clients * ROUNDS + round) * 10_000 + i;
-            theirs.push(rate(clients, operations, |i| raw.write(at(i), 2 * stamp(i))).await?);
-            ours.push(rate(clients, operations, |i| service.write(at(i), 2 * stamp(i) + 1)).await?);
+            let stamp = (clients * ROUNDS + round) * 100_000;
+            theirs.push(rate(clients, operations, writing(raw, stamp)).await?);
+            ours.push(rate(clients, operations, writing(&service, stamp + 50_000)).await?);
         }
         compare(&format!("CouchDB: a mirrored write, {clients} client(s)"), &ours, &theirs);
     }
 
+    // Each side has numbers of its own, so that the service's index over carriers knows its own
+    // writes and not those of the other side.
     raw.fill("+1416").await?;
+    raw.fill("+1417").await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     service.convert("knm_none", "knm_telnyx").await?;
     for round in 0..5 {
@@ -107,7 +144,7 @@ async fn against_couchdb(url: &str, raw: &Raw) -> Outcome<()> {
             ("knm_simwood", "knm_telnyx")
         };
         let begun = Instant::now();
-        raw.convert("+1416", source).await?;
+        raw.convert("+1417", target).await?;
         theirs.push(per_second(CONVERTED, begun.elapsed()));
         let begun = Instant::now();
         let changed = service.convert(source, target).await?;
@@ -175,15 +212,20 @@ impl Service {
         self.send(Method::PUT, &format!("accounts/{ACCOUNT}"), account).await.map(|_| ())
     }
 
-    async fn create(&self, numbers: &[String]) -> Outcome<()> {
-        let create = |i: usize| self.create_one(&numbers[i]);
-        rate(CLIENTS, numbers.len(), create).await.map(|_| ())
-    }
-
-    async fn create_one(&self, number: &str) -> Outcome<()> {
+    async fn create(&self, number: &str) -> Outcome<()> {
         self.send(Method::PUT, &path(number), json!({})).await.map(|_| ())
     }
 
+    async fn convert(&self, source: &str, target: &str) -> Outcome<u64> {
+        let scope = json!({"databases": ["+1416"]});
+        let data = json!({"source": source, "target": target, "scope": scope});
+        let job = self.send(Method::POST, "maintenance/convert_carrier", data).await?;
+        Ok(job["data"]["counts"]["changed"].as_u64().unwrap_or_default())
+    }
+}
+
+#[async_trait]
+impl Side for Service {
     async fn read(&self, number: &str) -> Outcome<()> {
         let request = self.client.get(format!("{}/v2/{}", self.base, path(number)));
         let answer = request.header("X-Auth-Token", &self.token).send().await?;
@@ -192,13 +234,6 @@ impl Service {
 
     async fn write(&self, number: &str, stamp: usize) -> Outcome<()> {
         self.send(Method::PATCH, &path(number), json!({ "stamp": stamp })).await.map(|_| ())
-    }
-
-    async fn convert(&self, source: &str, target: &str) -> Outcome<u64> {
-        let scope = json!({"databases": ["+1416"]});
-        let data = json!({"source": source, "target": target, "scope": scope});
-        let job = self.send(Method::POST, "maintenance/convert_carrier", data).await?;
-        Ok(job["data"]["counts"]["changed"].as_u64().unwrap_or_default())
     }
 }
 
@@ -247,25 +282,6 @@ impl Raw {
         let status = answer.status();
         let body: Value = answer.json().await?;
         if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}").into()) }
-    }
-
-    async fn read(&self, number: &str) -> Outcome<()> {
-        whole(self.client.get(self.number(number)).send().await?).await
-    }
-
-    /// What the promise needs: both documents read side by side, both written one after the other.
-    async fn write(&self, number: &str, stamp: usize) -> Outcome<()> {
-        let mirror = format!("{}/{}", self.account(), number.replace('+', "%2B"));
-        let (first, second) = tokio::try_join!(
-            self.json(self.client.get(self.number(number))),
-            self.json(self.client.get(&mirror)),
-        )?;
-        for (url, mut document) in [(self.number(number), first), (mirror, second)] {
-            document["stamp"] = stamp.into();
-            document["pvt_write_id"] = format!("raw-{stamp}").into();
-            self.json(self.client.put(url).json(&document)).await?;
-        }
-        Ok(())
     }
 
     /// Stores the numbers of the conversion and their copies.
@@ -358,6 +374,28 @@ impl Raw {
     }
 }
 
+#[async_trait]
+impl Side for Raw {
+    async fn read(&self, number: &str) -> Outcome<()> {
+        whole(self.client.get(self.number(number)).send().await?).await
+    }
+
+    /// What the promise needs: both documents read side by side, both written one after the other.
+    async fn write(&self, number: &str, stamp: usize) -> Outcome<()> {
+        let mirror = format!("{}/{}", self.account(), number.replace('+', "%2B"));
+        let (first, second) = tokio::try_join!(
+            self.json(self.client.get(self.number(number))),
+            self.json(self.client.get(&mirror)),
+        )?;
+        for (url, mut document) in [(self.number(number), first), (mirror, second)] {
+            document["stamp"] = stamp.into();
+            document["pvt_write_id"] = format!("raw-{stamp}").into();
+            self.json(self.client.put(url).json(&document)).await?;
+        }
+        Ok(())
+    }
+}
+
 async fn whole(answer: reqwest::Response) -> Outcome<()> {
     let status = answer.status();
     let body = answer.bytes().await?;
@@ -376,24 +414,30 @@ fn path(number: &str) -> String {
     format!("accounts/{ACCOUNT}/phone_numbers/{}", number.replace('+', "%2B"))
 }
 
-/// How many operations a second `clients` at once get done.
-async fn rate<F>(clients: usize, operations: usize, operation: impl Fn(usize) -> F) -> Outcome<f64>
+/// How many operations a second `clients` at once get done, each a task of its own.
+async fn rate<F, D>(clients: usize, operations: usize, operation: F) -> Outcome<f64>
 where
-    F: Future<Output = Outcome<()>>,
+    F: Fn(usize) -> D + Send + Sync + 'static,
+    D: Future<Output = Outcome<()>> + Send + 'static,
 {
-    let next = AtomicUsize::new(0);
+    let operation = Arc::new(operation);
+    let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
-    let client = || async {
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= operations {
-                return Ok(());
+    let client = |_| {
+        let (operation, next) = (operation.clone(), next.clone());
+        tokio::spawn(async move {
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                if i >= operations {
+                    return Ok::<(), Box<dyn std::error::Error + Send + Sync>>(());
+                }
+                operation(i).await?;
             }
-            operation(i).await?;
-        }
+        })
     };
-    let all: Outcome<Vec<()>> = futures::future::try_join_all((0..clients).map(|_| client())).await;
-    all?;
+    for client in (0..clients).map(client).collect::<Vec<_>>() {
+        client.await??;
+    }
     Ok(per_second(operations, begun.elapsed()))
 }
 

@@ -1,6 +1,6 @@
 //! What operators see: log lines, metrics, and errors with their causes.
 
-use std::{error::Error, fmt::Write, panic, sync::Arc};
+use std::{error::Error, fmt::Write, io::IsTerminal, panic, sync::Arc};
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
@@ -60,7 +60,11 @@ pub fn init_log(config: &LogConfig) -> Result<(), LogError> {
     let registry = tracing_subscriber::registry().with(filter);
     // A second call in one process (tests) keeps the first subscriber.
     let _ = match config.format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Text => {
+            let colours = std::io::stderr().is_terminal();
+            let layer = fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+            registry.with(layer).try_init()
+        }
         LogFormat::Json => {
             let layer = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
             registry.with(layer).try_init()

@@ -150,21 +150,23 @@ impl NumberService {
             Converted { database: Some(database.as_str().to_owned()), ..Converted::default() };
         let source = conversion.source.unwrap_or_default();
         let prefix = prefix.as_deref();
-        let mut after = None;
+        let read = |after| self.numbers.with_carrier(&database, source, prefix, after, PAGE);
+        let mut next = read(None).await;
         loop {
-            let page = self.numbers.with_carrier(&database, source, prefix, after, PAGE).await;
-            let page = match page {
+            let page = match next {
                 Ok(page) => page,
                 Err(err) => {
                     result.count(database.as_str().to_owned(), Err(err.into()));
                     break;
                 }
             };
-            self.convert_page(conversion, page.numbers, &mut result).await;
-            after = page.next;
-            if after.is_none() {
+            let Some(after) = page.next else {
+                self.convert_page(conversion, page.numbers, &mut result).await;
                 break;
-            }
+            };
+            // The next page is read while this one is written: they have no number in common.
+            let written = self.convert_page(conversion, page.numbers, &mut result);
+            (next, ()) = tokio::join!(read(Some(after)), written);
         }
         result.sort();
         result
