@@ -207,18 +207,27 @@ impl Home {
 pub(crate) async fn run(mut command: Command) -> Outcome {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    let id = child.id().to_string();
+    let id = child.id();
     let mut ending = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
     let output = match timeout(PATIENCE, &mut ending).await {
         Ok(output) => output.unwrap(),
         Err(_) => {
-            Command::new("kill").args(["-KILL", &id]).status().unwrap();
+            kill(id);
             ending.await.unwrap()
         }
     };
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     Outcome { code: output.status.code(), stdout, stderr }
+}
+
+/// Ends a process without a warning.
+pub(crate) fn kill(id: u32) {
+    signal("-KILL", id);
+}
+
+fn signal(signal: &str, id: u32) {
+    assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
 }
 
 impl Outcome {
@@ -233,6 +242,11 @@ impl Outcome {
 impl Service {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn token(&self) -> &str {
@@ -260,8 +274,7 @@ impl Service {
 
     /// Asks the process to stop.
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        signal("-TERM", self.id());
     }
 
     /// Waits for the process to end by itself.
