@@ -46,6 +46,8 @@ const COMPRESS_ABOVE: u64 = 1024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
+    /// For how long the head of a request may arrive, in milliseconds.
+    pub header_timeout_ms: u64,
     /// The most bytes of a body.
     pub body_bytes: usize,
     /// For how long a body may arrive, in milliseconds.

@@ -1,9 +1,11 @@
 //! `serve`: listen, and stop without cutting anybody off.
 
-use std::{future::IntoFuture, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
+use axum_server::{Handle, Server};
+use hyper_util::rt::TokioTimer;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -27,12 +29,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let beside = beside(&config, metrics, stop.clone()).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let server = axum::serve(
-        listener,
-        api::router(api.clone()).into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(stop.clone().cancelled_owned());
-    let mut server = std::pin::pin!(server.into_future());
+    let patience = Duration::from_millis(config.http.header_timeout_ms);
+    let server = serve(listener, api::router(api.clone()), patience, stop.clone());
+    let mut server = std::pin::pin!(server);
     tokio::select! {
         ended = &mut server => ended.context("serving failed")?,
         signal = stopped() => {
@@ -55,6 +54,31 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Serves until the stop, and then until every request that had begun is answered. Whoever does not
+/// send the head of a request within `patience`, the next one of an open connection included, is
+/// cut off, so that nobody can hold connections for nothing.
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    patience: Duration,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let handle = Handle::new();
+    let server = Server::<SocketAddr>::from_listener(listener).handle(handle.clone());
+    // Looking for HTTP/2 first would wait for the first bytes without a limit.
+    let mut server = server.http1_only();
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(patience);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let mut server = std::pin::pin!(server.serve(service));
+    tokio::select! {
+        ended = &mut server => ended,
+        () = stop.cancelled() => {
+            handle.graceful_shutdown(None);
+            server.await
+        }
+    }
+}
+
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
@@ -72,9 +96,8 @@ async fn beside(
     let tracker = tokio_util::task::TaskTracker::new();
     if let Some(listener) = own {
         let router: Router = api::metrics_router(metrics.clone());
-        let server =
-            axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-        tracker.spawn(server.into_future());
+        let patience = Duration::from_millis(config.http.header_timeout_ms);
+        tracker.spawn(serve(listener, router, patience, stop.clone()));
     }
     tracker.spawn(async move {
         let mut tick = time::interval(UPKEEP);

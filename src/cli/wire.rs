@@ -26,6 +26,15 @@ const DATABASE_FILE: &str = "number-manager.sqlite";
 
 /// Opens the store that the settings name, and makes sure that our own databases are there.
 pub(super) async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
+    let store = find_store(config).await?;
+    for database in system_databases() {
+        store.create_database(&database).await?;
+    }
+    Ok(store)
+}
+
+/// Opens the store that the settings name, as it is.
+async fn find_store(config: &Config) -> anyhow::Result<SharedStore> {
     let store: SharedStore = if config.uses_couchdb() {
         Arc::new(CouchStore::connect(config.couchdb.clone()).await?)
     } else {
@@ -33,9 +42,6 @@ pub(super) async fn open_store(config: &Config) -> anyhow::Result<SharedStore> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         Arc::new(SqliteStore::open(&dir.join(DATABASE_FILE), &config.sqlite)?)
     };
-    for database in system_databases() {
-        store.create_database(&database).await?;
-    }
     Ok(store)
 }
 
@@ -99,9 +105,12 @@ pub(super) async fn build_api(
 
 /// Brings the store up to this version.
 pub(super) async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let store = open_store(config).await?;
+    let store = find_store(config).await?;
     let changed = store.migrate(&system_databases()).await;
     let changed = changed.context("the store cannot be brought up to date")?;
+    if changed.is_empty() {
+        println!("nothing to do");
+    }
     for line in changed {
         println!("{line}");
     }

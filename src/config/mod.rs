@@ -134,7 +134,7 @@ impl Config {
             // Checked by itself first, since an error of syntax has no setting to name.
             let _: figment::value::Dict =
                 Figment::from(Toml::string(&text)).extract().map_err(|error| {
-                    ConfigError(format!("the file {shown} is no TOML: {}", error.kind))
+                    ConfigError(format!("the file {shown} is no TOML: {}", place(&error)))
                 })?;
             figment = figment.merge(Toml::string(&text));
         }
@@ -212,6 +212,7 @@ impl Config {
         }
         for (name, value) in [
             ("http.body_bytes", self.http.body_bytes as u64),
+            ("http.header_timeout_ms", self.http.header_timeout_ms),
             ("http.body_timeout_ms", self.http.body_timeout_ms),
             ("http.request_timeout_ms", self.http.request_timeout_ms),
             ("http.page_size", self.http.page_size as u64),
@@ -235,6 +236,16 @@ fn named(variable: &'static str, setting: &'static str) -> Figment {
 
 fn invalid(setting: &str, problem: impl Display) -> ConfigError {
     ConfigError(format!("setting {setting} {problem}"))
+}
+
+/// Where a text is no TOML, and why, in one line and without the text itself: it may be a secret.
+fn place(error: &figment::Error) -> String {
+    let message = error.kind.to_string();
+    let is_margin = |c: char| c == ' ' || c.is_ascii_digit();
+    let is_text = |line: &&str| line.trim_start_matches(is_margin).starts_with('|');
+    let lines: Vec<&str> = message.lines().filter(|line| !is_text(line)).collect();
+    let line = lines.join(": ");
+    line.trim_start_matches("TOML parse error at ").to_owned()
 }
 
 fn explain(error: &figment::Error) -> ConfigError {

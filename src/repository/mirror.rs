@@ -115,6 +115,17 @@ impl NumberRepository {
         }
     }
 
+    /// As [`NumberRepository::sync`], with one try and for nobody who waits for it.
+    pub async fn settle(&self, id: &E164, accounts: &BTreeSet<AccountId>) {
+        if accounts.is_empty() {
+            return;
+        }
+        if let Err(err) = self.sync_once(id, accounts).await {
+            let cause: &(dyn std::error::Error + 'static) = &err;
+            tracing::warn!(number = %id, error = cause, "the copies of a number wait");
+        }
+    }
+
     /// Reads the copies first and the number after, so that a newer number is never overwritten by
     /// an older one, and commits what differs. Of a number that cannot be read nobody knows whose
     /// it is, so then no copy is touched.

@@ -9,7 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use futures::{StreamExt, future::try_join_all, stream};
+use futures::{
+    StreamExt,
+    future::{OptionFuture, try_join_all},
+    stream,
+};
 use serde_json::Value;
 
 use super::{
@@ -440,7 +444,8 @@ impl NumberRepository {
         Ok((account.clone(), Mirror::new(found)))
     }
 
-    async fn save_unchanged(&self, stored: Stored) -> Result<Saved, RepositoryError> {
+    async fn save_unchanged(&self, mut stored: Stored) -> Result<Saved, RepositoryError> {
+        self.complete_mirrors(&mut stored, false).await?;
         let right = Self::drift(&stored).iter().all(|drift| *drift == "conflicting");
         let mirror = if right {
             MirrorStatus::Synced
@@ -467,21 +472,27 @@ impl NumberRepository {
     }
 
     /// Reads the copies that the write is about and that were not read yet: the new owner's, the old
-    /// owner's, and before a deletion the last owner's.
+    /// owner's, and the last owner's, which an interrupted write may have left. That one cannot hold
+    /// up a write, unless nothing would say any more where it is (`ends`).
     async fn complete_mirrors(
         &self,
         stored: &mut Stored,
         ends: bool,
     ) -> Result<(), RepositoryError> {
-        let last = stored.owners.previous_owner.as_ref().filter(|_| ends);
-        let wanted: BTreeSet<AccountId> =
-            stored.number.owner.iter().chain(&stored.owners.owner).chain(last).cloned().collect();
-        for account in wanted {
-            if !stored.mirrors.contains_key(&account) {
-                let (account, mirror) = self.mirror(&stored.number.id, &account).await?;
-                stored.mirrors.insert(account, mirror);
-            }
-        }
+        let id = stored.number.id.clone();
+        let is_wanted = |account: &&AccountId| !stored.mirrors.contains_key(*account);
+        let owners: BTreeSet<&AccountId> =
+            stored.number.owner.iter().chain(&stored.owners.owner).filter(is_wanted).collect();
+        let last = stored.owners.previous_owner.as_ref().filter(is_wanted);
+        let last = last.filter(|last| !owners.contains(last));
+        let owners = try_join_all(owners.into_iter().map(|owner| self.mirror(&id, owner)));
+        let last = OptionFuture::from(last.map(|last| self.mirror(&id, last)));
+        let (owners, last) = tokio::join!(owners, last);
+        let last = match last.transpose() {
+            Err(_) if !ends => None,
+            last => last?,
+        };
+        stored.mirrors.extend(owners?.into_iter().chain(last));
         Ok(())
     }
 
@@ -582,6 +593,20 @@ impl Span {
 /// The database of a number.
 fn database(id: &E164) -> DbName {
     DbName::new(number_database(id))
+}
+
+impl Opened {
+    /// The accounts that may hold a copy of the number.
+    #[must_use]
+    pub fn accounts(&self) -> BTreeSet<AccountId> {
+        let (owners, mirrors) = match self {
+            Self::Found(stored) => (&stored.owners, &stored.mirrors),
+            Self::Vacant(vacancy) => (&vacancy.owners, &vacancy.mirrors),
+        };
+        let named = owners.owner.iter().chain(&owners.previous_owner);
+        let held = mirrors.iter().filter(|(_, mirror)| mirror.exists());
+        named.chain(held.map(|(account, _)| account)).cloned().collect()
+    }
 }
 
 impl Stored {

@@ -35,7 +35,8 @@ pub(super) struct Target<'a> {
 
 impl NumberService {
     /// Reads the number, lets `decide` decide, and saves. A lost race is decided again, up to five
-    /// times.
+    /// times. What is refused may be the repetition of a request that was interrupted when the
+    /// number was stored and its copies were not, so the copies are brought in line then, too.
     pub(super) async fn change<F, D>(
         &self,
         target: Target<'_>,
@@ -48,8 +49,21 @@ impl NumberService {
         let accounts: Vec<&AccountId> = target.account.into_iter().collect();
         for _ in 0..TRIES {
             let opened = self.numbers.open(target.number, &accounts).await?;
-            check_revision(&opened, target.if_match)?;
-            let saved = match decide(opened).await? {
+            let accounts = opened.accounts();
+            let decided = match check_revision(&opened, target.if_match) {
+                Ok(()) => decide(opened).await,
+                Err(refused) => Err(refused),
+            };
+            let decision = match decided {
+                Ok(decision) => decision,
+                Err(refused) => {
+                    if refused.is_of_caller() {
+                        self.numbers.settle(target.number, &accounts).await;
+                    }
+                    return Err(refused);
+                }
+            };
+            let saved = match decision {
                 Decision::Save(stored) => self.numbers.save(*stored).await,
                 Decision::Delete(stored) => self.numbers.delete(*stored).await,
             };

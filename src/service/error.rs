@@ -124,6 +124,14 @@ impl Error {
         Self::Forbidden { cause: None }
     }
 
+    /// Whether the request itself is refused, and not for what happened to us.
+    pub(super) fn is_of_caller(&self) -> bool {
+        !matches!(
+            self,
+            Self::Conflict | Self::Configuration(_) | Self::Unavailable(_) | Self::Store(_)
+        )
+    }
+
     /// The id of the error, as answers and reports name it.
     #[must_use]
     pub fn id(&self) -> &'static str {

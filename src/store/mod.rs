@@ -217,7 +217,11 @@ pub enum Kind {
 
 /// A store call that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{call} of {db}{}{id} failed: {kind}", if id.is_empty() { "" } else { " document " })]
+#[error(
+    "{call}{}{db}{}{id} failed: {kind}",
+    if db.is_empty() { "" } else { " of " },
+    if id.is_empty() { "" } else { " document " },
+)]
 pub struct StoreError {
     /// What to do about it.
     pub kind: Kind,

@@ -10,6 +10,7 @@ mod lifecycle;
 mod numbering;
 mod openapi;
 mod ownership;
+mod process;
 mod release;
 mod repository;
 mod repository_failures;

@@ -68,13 +68,13 @@ impl CouchStore {
     /// reached. [`Kind::Unexpected`] with an [`InvalidConfig`] as its source for a setting that
     /// cannot be used, and when the server is not a CouchDB.
     pub async fn connect(config: CouchConfig) -> Result<Self, StoreError> {
-        let failed = |failure: Failure| failure.of_read("connect", "", "");
         let server = DbName::new("");
         let invalid = |invalid: InvalidConfig| {
             StoreError::new(Kind::Unexpected, "connect", &server, "").caused_by(invalid)
         };
         config.check().map_err(invalid)?;
         let address = config.address().map_err(invalid)?;
+        let failed = |failure: Failure| failure.of_read("connect", &address.host, "");
         let transport = Transport::new(&config, &address).map_err(failed)?;
         let store = Self { config, transport };
         store.check_server().await.map_err(failed)?;

@@ -76,6 +76,7 @@ impl TestApp {
             Arc::new(Authenticator::open(secret, &[], shared.clone()).await.unwrap());
         let config = ApiConfig {
             limits: HttpConfig {
+                header_timeout_ms: 1000,
                 body_bytes: 8_000_000,
                 body_timeout_ms: 1000,
                 request_timeout_ms: 5000,

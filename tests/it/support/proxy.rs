@@ -4,6 +4,8 @@
 //! what it is meant for.
 
 use std::{
+    fmt,
+    future::pending,
     io,
     sync::{Arc, Mutex},
     time::Duration,
@@ -33,7 +35,12 @@ pub(crate) enum Fault {
     Answer(u16, &'static str),
     /// The server gets it; this is the answer all the same.
     AnswerInstead(u16, &'static str),
+    /// The server never gets it; there is never an answer.
+    Hang,
 }
+
+/// What happens to a request with this first line.
+type Rule = Box<dyn Fn(&str) -> Option<Fault> + Send + Sync>;
 
 /// A proxy that listens until it is dropped.
 #[derive(Debug)]
@@ -43,9 +50,9 @@ pub(crate) struct Proxy {
     listening: AbortHandle,
 }
 
-#[derive(Debug)]
 struct Shared {
     upstream: String,
+    rule: Mutex<Option<Rule>>,
     plan: Mutex<Vec<(String, Fault)>>,
     seen: Mutex<Vec<String>>,
 }
@@ -53,9 +60,15 @@ struct Shared {
 impl Proxy {
     /// Listens on a port of its own in front of `upstream` (`host:port`).
     pub(crate) async fn start(upstream: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", upstream).await
+    }
+
+    /// The same at an address where nobody listens.
+    pub(crate) async fn start_at(address: &str, upstream: String) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
-        let shared = Arc::new(Shared { upstream, plan: Mutex::default(), seen: Mutex::default() });
+        let (plan, seen, rule) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { upstream, rule, plan, seen });
         let served = Arc::clone(&shared);
         let listening = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -76,9 +89,35 @@ impl Proxy {
         self.shared.plan.lock().unwrap().push((format!("{method} {path}"), fault));
     }
 
+    /// From now on asks `rule` what to do to requests for which no fault is planned.
+    pub(crate) fn rule(&self, rule: impl Fn(&str) -> Option<Fault> + Send + Sync + 'static) {
+        *self.shared.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    /// Ends the rule.
+    pub(crate) fn end_rule(&self) {
+        *self.shared.rule.lock().unwrap() = None;
+    }
+
+    /// Stops to listen, and returns where it was.
+    pub(crate) async fn stop(self) -> String {
+        let host = self.host.clone();
+        self.listening.abort();
+        while TcpStream::connect(&host).await.is_ok() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        host
+    }
+
     /// The first lines of all requests since the last time that this was asked.
     pub(crate) fn seen(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.seen.lock().unwrap())
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("upstream", &self.upstream).finish_non_exhaustive()
     }
 }
 
@@ -95,6 +134,7 @@ impl Shared {
         self.seen.lock().unwrap().push(line.clone());
         let answer = match self.fault_for(&line) {
             None => self.forward(&request).await?,
+            Some(Fault::Hang) => return pending().await,
             Some(Fault::LoseRequest) => return Ok(()),
             Some(Fault::LoseAnswer) => return self.forward(&request).await.map(drop),
             Some(Fault::DelayAnswer(time)) => {
@@ -127,8 +167,10 @@ impl Shared {
             let (method, path) = wanted.split_once(' ').unwrap();
             line.starts_with(method) && line.contains(path)
         };
-        let place = plan.iter().position(|(wanted, _)| fits(wanted))?;
-        Some(plan.remove(place).1)
+        match plan.iter().position(|(wanted, _)| fits(wanted)) {
+            Some(place) => Some(plan.remove(place).1),
+            None => self.rule.lock().unwrap().as_ref().and_then(|rule| rule(line)),
+        }
     }
 
     async fn forward(&self, request: &[u8]) -> io::Result<Vec<u8>> {

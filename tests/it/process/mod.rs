@@ -1,0 +1,9 @@
+//! The program as operators run it: how it starts and stops, and what it keeps of its promises when
+//! it is killed, when its store fails, and beside others of its kind.
+
+mod crash;
+mod kill;
+mod settings;
+mod slow;
+mod start;
+mod stop;
