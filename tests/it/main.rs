@@ -17,3 +17,4 @@ mod repository_failures;
 mod store;
 mod support;
 mod vectors;
+mod wire;
