@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     invariants::violations,
-    process::{A, B, Home, Service, of},
+    process::{A, Answer, B, Home, Service, of},
 };
 
 const NUMBER: &str = "+14155550100";
@@ -105,7 +105,7 @@ async fn of_two_that_take_an_available_number_one_gets_it() {
             other.try_ask(Method::PUT, &b, json!({}), &for_b),
         );
         let (mine, theirs) = (mine.unwrap(), theirs.unwrap());
-        let good = [&mine, &theirs].map(|answer| answer.is_good());
+        let good = [&mine, &theirs].map(Answer::is_good);
         assert_eq!(good.iter().filter(|good| **good).count(), 1, "{mine:?} {theirs:?}");
         let loser = if good[0] { &theirs } else { &mine };
         assert!([403, 409].contains(&loser.status), "{loser:?}");
