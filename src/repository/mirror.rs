@@ -115,7 +115,7 @@ impl NumberRepository {
         }
     }
 
-    /// As [`NumberRepository::sync`], with one try and for nobody who waits for it.
+    /// As [`NumberRepository::sync`], with one try, whose failure is only logged.
     pub async fn settle(&self, id: &E164, accounts: &BTreeSet<AccountId>) {
         if accounts.is_empty() {
             return;

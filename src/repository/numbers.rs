@@ -191,11 +191,11 @@ impl NumberRepository {
         if stored.before.as_ref() == Some(&stored.number) {
             return self.save_unchanged(stored).await;
         }
-        self.make_room(&stored).await?;
+        self.complete_mirrors(&mut stored, false).await?;
+        self.make_room(&mut stored).await?;
         stored.number.modified = self.now();
         let body = codec::encode(&stored.number, &stored.base, &write_id());
         let id = stored.number.id.clone();
-        self.complete_mirrors(&mut stored, false).await?;
         let number = Write::put(database(&id), id.as_str(), stored.expect.clone(), body);
         let (rev, mirror) = self.write(&mut stored, number).await?;
         Ok(Saved { number: stored.number, rev: Some(rev), mirror, written: true })
@@ -460,15 +460,21 @@ impl NumberRepository {
     }
 
     /// Removes the copy that the last owner may still hold when its name is about to be replaced.
-    async fn make_room(&self, stored: &Stored) -> Result<(), RepositoryError> {
+    async fn make_room(&self, stored: &mut Stored) -> Result<(), RepositoryError> {
         let number = &stored.number;
-        let kept = [&number.previous_owner, &number.owner];
-        match stored.owners.previous_owner.as_ref() {
-            Some(replaced) if !kept.contains(&&Some(replaced.clone())) => {
-                self.remove_stray(&number.id, replaced).await
-            }
-            _ => Ok(()),
+        let is_replaced = |last: &&AccountId| {
+            number.previous_owner.as_ref() != Some(*last) && number.owner.as_ref() != Some(*last)
+        };
+        let Some(replaced) = stored.owners.previous_owner.clone().filter(|it| is_replaced(&it))
+        else {
+            return Ok(());
+        };
+        // One that could not be read may be there.
+        if stored.mirrors.get(&replaced).is_none_or(Mirror::exists) {
+            self.remove_stray(&number.id, &replaced).await?;
+            stored.mirrors.remove(&replaced);
         }
+        Ok(())
     }
 
     /// Reads the copies that the write is about and that were not read yet: the new owner's, the old

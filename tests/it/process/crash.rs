@@ -2,7 +2,7 @@
 //! CouchDB, before its second, and so on until the operation needs no more.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -118,7 +118,6 @@ async fn killed_at_each_step(#[case] operation: fn(&[String]) -> (Vec<Request>, 
     home.through(proxy.host());
     let store = home.prepared_store().await;
     let mut service = home.start().await;
-    let mut killed = 0;
     for step in 0..STEPS {
         let numbers = numbers(step);
         let (before, request) = operation(&numbers);
@@ -126,7 +125,7 @@ async fn killed_at_each_step(#[case] operation: fn(&[String]) -> (Vec<Request>, 
             let answer = send(&service, &request).await.unwrap();
             assert!(answer.is_good(), "{request:?} {answer:?}");
         }
-        let mut cut = cut_at_write(&proxy, step);
+        let mut cut = cut_at_write(&proxy, step, Fault::Hang);
         let answer = tokio::select! {
             answer = send(&service, &request) => answer,
             _ = cut.recv() => None,
@@ -137,10 +136,12 @@ async fn killed_at_each_step(#[case] operation: fn(&[String]) -> (Vec<Request>, 
         service = home.start_bare().await;
         if let Some(answer) = answer {
             assert!(answer.is_good(), "{request:?} {answer:?}");
-            assert!(killed > 1, "{request:?} needs more than one step");
+            if answer.status != 202 {
+                assert_eq!(violations(&*store).await, [], "{answer:?}");
+            }
+            assert!(step > 1, "{request:?} needs more than one step");
             return service.stop().await;
         }
-        killed += 1;
         let again = send(&service, &repetition(&request, &numbers)).await.unwrap();
         let wrong = violations(&*store).await;
         assert_eq!(wrong, [], "after step {step} of {request:?} and again: {again:?}");
@@ -161,15 +162,58 @@ async fn send(service: &Service, (method, path, data): &Request) -> Option<Answe
     service.try_ask(method.clone(), path, data.clone(), service.token()).await
 }
 
-/// Lets `writes` requests through that write, and no request after them; says when.
-fn cut_at_write(proxy: &Proxy, writes: usize) -> mpsc::UnboundedReceiver<()> {
+#[rstest]
+#[case::creating(creating)]
+#[case::moving(moving)]
+#[case::releasing_with_a_history(releasing_with_a_history)]
+#[case::deleting(deleting)]
+#[case::converting_named_numbers(converting_named_numbers)]
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_off_from_the_store_at_each_step(
+    #[case] operation: fn(&[String]) -> (Vec<Request>, Request),
+) {
+    let proxy = Proxy::start(CouchServer::shared().host()).await;
+    let mut home = Home::couchdb();
+    home.through(proxy.host());
+    let store = home.prepared_store().await;
+    let service = home.start().await;
+    for step in 0..3 {
+        let numbers = numbers(step);
+        let (before, request) = operation(&numbers);
+        for request in before {
+            let answer = send(&service, &request).await.unwrap();
+            assert!(answer.is_good(), "{request:?} {answer:?}");
+        }
+        let mut cut = cut_at_write(&proxy, step, Fault::LoseRequest);
+        let answer = send(&service, &request).await.unwrap();
+        let was_cut = cut.try_recv().is_ok();
+        proxy.end_rule();
+        check_what_is_left(&*store, &numbers).await;
+        // A conversion says what failed number by number, with 200.
+        if request.0 != Method::POST {
+            let right =
+                if was_cut { [202, 503].contains(&answer.status) } else { answer.is_good() };
+            assert!(right, "step {step}: {answer:?}");
+            if answer.status == 200 || answer.status == 201 {
+                assert_eq!(violations(&*store).await, [], "{answer:?}");
+            }
+        }
+        let again = send(&service, &request).await.unwrap();
+        let wrong = violations(&*store).await;
+        assert_eq!(wrong, [], "after step {step} of {request:?} and again: {again:?}");
+    }
+}
+
+/// Lets `writes` requests through that write, and does `fault` to every one after them; says when.
+fn cut_at_write(proxy: &Proxy, writes: usize, fault: Fault) -> mpsc::UnboundedReceiver<()> {
     let (tell, cut) = mpsc::unbounded_channel();
     let left = AtomicUsize::new(writes);
+    let is_cut = AtomicBool::new(false);
     proxy.rule(move |line| {
         let is_write = ["PUT", "DELETE"].iter().any(|method| line.starts_with(method))
             || line.contains("_bulk_docs");
-        if tell.is_closed() {
-            return Some(Fault::Hang);
+        if is_cut.load(Ordering::SeqCst) {
+            return Some(fault.clone());
         }
         if !is_write {
             return None;
@@ -178,9 +222,10 @@ fn cut_at_write(proxy: &Proxy, writes: usize) -> mpsc::UnboundedReceiver<()> {
         if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
             return None;
         }
+        is_cut.store(true, Ordering::SeqCst);
         // Nobody listens any more when the operation has ended.
         let _ = tell.send(());
-        Some(Fault::Hang)
+        Some(fault.clone())
     });
     cut
 }

@@ -1,6 +1,6 @@
 //! The process is killed at random moments while a client writes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, slice, time::Duration};
 
 use reqwest::Method;
 use rstest::rstest;
@@ -138,7 +138,7 @@ async fn check_raw(home: &Home, interrupted: &Request) {
     if home.is_sqlite() {
         assert_eq!(violations(&*store).await, []);
     } else {
-        check_what_is_left(&*store, &[interrupted.number.clone()]).await;
+        check_what_is_left(&*store, slice::from_ref(&interrupted.number)).await;
     }
 }
 

@@ -3,6 +3,9 @@
 
 mod crash;
 mod kill;
+mod load;
+mod outage;
+mod replicas;
 mod settings;
 mod slow;
 mod start;

@@ -209,12 +209,11 @@ pub(crate) async fn run(mut command: Command) -> Outcome {
     let child = command.spawn().unwrap();
     let id = child.id();
     let mut ending = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-    let output = match timeout(PATIENCE, &mut ending).await {
-        Ok(output) => output.unwrap(),
-        Err(_) => {
-            kill(id);
-            ending.await.unwrap()
-        }
+    let output = if let Ok(output) = timeout(PATIENCE, &mut ending).await {
+        output.unwrap()
+    } else {
+        kill(id);
+        ending.await.unwrap()
     };
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
