@@ -1,8 +1,8 @@
 //! HTTP: the wire that the platform's user interfaces and tools speak, over the service.
 //!
-//! A request passes [`layers`], which understand it and put every answer into the [`envelope`]; an
-//! [`extract`]or, which checks who asks; and a handler of a few statements. Rules about numbers are
-//! not here, and only [`fault`] knows the status of an error.
+//! A request passes `layers`, which understand it and put every answer into the `envelope`; an
+//! extractor (`extract`), which checks who asks; and a handler of a few statements. Rules about numbers are
+//! not here, and only `fault` knows the status of an error.
 
 mod accounts;
 mod classifiers;

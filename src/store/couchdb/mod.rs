@@ -4,7 +4,7 @@
 //! is read here, whole: status, error and reason.
 //!
 //! Reads are repeated while they fail for a passing reason. A write whose outcome is in doubt is
-//! read back first ([`commit`]). Nothing is cached.
+//! read back first (`commit`). Nothing is cached.
 
 mod bulk;
 mod carriers;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use number_manager::{
     api::LimitConfig,
-    store::{
-        Body, DbName, DocumentStore, Expect, SharedStore, WRITE_ID, Write, sqlite::SqliteStore,
-    },
+    store::{Body, DbName, Expect, SharedStore, WRITE_ID, Write, sqlite::SqliteStore},
 };
 use serde_json::{Value, json};
 
