@@ -50,7 +50,7 @@ async fn changes_of_different_members_all_survive(home: &Home) {
 async fn a_free_number_is_taken_by_one(home: &Home) {
     home.put_number(NUMBER, &json!({"pvt_state": "available", "pvt_module_name": "knm_inventory"}))
         .await;
-    let takes = (0..16).map(|i| {
+    let attempts = (0..16).map(|i| {
         let account = if i % 2 == 0 { ACCOUNT } else { STRANGER };
         let token = home.app.account(account);
         async move {
@@ -58,7 +58,7 @@ async fn a_free_number_is_taken_by_one(home: &Home) {
             (account, ask.send().await.status.as_u16())
         }
     });
-    let taken = join_all(takes).await;
+    let taken = join_all(attempts).await;
     let owner = home.read("numbers/+1415", NUMBER).await.unwrap()["pvt_assigned_to"].clone();
     assert!(taken.iter().any(|(_, status)| *status == 201), "{taken:?}");
     for (account, status) in taken {

@@ -250,8 +250,8 @@ fn disagreement(line: &Value, answer: &Answer) -> Option<String> {
     }
     let absent = expect["data_absent"].as_array().into_iter().flatten();
     let there = |path: &&Value| {
-        let steps = path.as_str().unwrap_or_default().split('.');
-        steps.fold(Some(&json["data"]), |value, step| value?.get(step)).is_some()
+        let mut steps = path.as_str().unwrap_or_default().split('.');
+        steps.try_fold(&json["data"], |value, step| value.get(step)).is_some()
     };
     absent.into_iter().find(there).map(|path| format!("{path} is there"))
 }
