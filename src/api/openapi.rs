@@ -27,6 +27,8 @@ use super::{Api, accounts, classifiers, health, maintenance, numbers};
         (name = "maintenance", description = "Operations over many numbers, for administrators"),
         (name = "health", description = "The process itself"),
     ),
+    // Answers of errors are named by no route of their own, so nothing else would bring it in.
+    components(schemas(ErrorAnswer)),
     modifiers(&Tokens),
     security(("auth_token" = []), ("bearer" = [])),
 )]

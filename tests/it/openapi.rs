@@ -43,6 +43,26 @@ fn every_operation_is_described() {
     }
 }
 
+#[test]
+fn every_reference_leads_somewhere() {
+    let document: Value = serde_json::from_str(&api::printed_document()).unwrap();
+    let mut waiting = vec![&document];
+    let mut seen = 0;
+    while let Some(value) = waiting.pop() {
+        if let Some(Value::String(reference)) = value.get("$ref") {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+            seen += 1;
+        }
+        match value {
+            Value::Object(members) => waiting.extend(members.values()),
+            Value::Array(items) => waiting.extend(items),
+            _ => {}
+        }
+    }
+    assert!(seen > 0);
+}
+
 #[tokio::test]
 async fn every_operation_asks_for_a_token() {
     let app = TestApp::new().await;
