@@ -276,10 +276,17 @@ mod tests {
 
     use super::*;
 
+    /// What a file alone gives, whatever the environment of the tests says.
+    #[expect(clippy::result_large_err, reason = "the jail's own error")]
     fn with_file(text: &str) -> Result<Config, ConfigError> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), text).unwrap();
-        Config::load(Some(file.path()), &Flags::default())
+        let mut loaded = None;
+        Jail::expect_with(|jail| {
+            jail.clear_env();
+            jail.create_file("settings.toml", text)?;
+            loaded = Some(Config::load(Some(Path::new("settings.toml")), &Flags::default()));
+            Ok(())
+        });
+        loaded.unwrap()
     }
 
     fn check_refused(text: &str, message: &str) {
@@ -327,6 +334,7 @@ mod tests {
     #[expect(clippy::result_large_err, reason = "the jail's own error")]
     fn later_sources_count() {
         Jail::expect_with(|jail| {
+            jail.clear_env();
             jail.create_file("a.toml", "listen = \"127.0.0.1:1\"\n[http]\npage_size = 7")?;
             jail.set_env("NUMBER_MANAGER_DATA_DIR", "7");
             jail.set_env("NUMBER_MANAGER_LOG", "debug");
