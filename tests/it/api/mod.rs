@@ -10,6 +10,7 @@ mod list;
 mod read;
 mod release;
 mod reserve;
+mod seed;
 mod transitions;
 mod update;
 mod vectors;
