@@ -42,7 +42,7 @@ async fn check_refused(
     world.check_refused(asked, status, message, wanted).await;
 }
 
-fn validation(field: &str, rule: &str, what: Value) -> Value {
+fn validation(field: &str, rule: &str, what: &Value) -> Value {
     json!({ field: { rule: what } })
 }
 
@@ -160,20 +160,20 @@ async fn bad_bodies(world: &World) {
     let what = json!({
         "message": "Value not found in enumerated list of values", "target": states, "value": "nope",
     });
-    let wanted = validation("create_with_state", "enum", what);
+    let wanted = validation("create_with_state", "enum", &what);
     check_refused(world, Who::Admin, &json!({"create_with_state": "nope"}), wrong, &wanted).await;
     let what = json!({"message": "String must not be more than 30 characters", "target": 30,
         "value": "x".repeat(31)});
     let data = json!({"carrier_name": "x".repeat(31)});
-    let wanted = validation("carrier_name", "maxLength", what);
+    let wanted = validation("carrier_name", "maxLength", &what);
     check_refused(world, Who::Admin, &data, wrong, &wanted).await;
     let what = json!({"message": "Value did not match type(s): string", "target": "string",
         "value": 7});
-    let wanted = validation("carrier_name", "type", what);
+    let wanted = validation("carrier_name", "type", &what);
     check_refused(world, Who::Admin, &json!({"carrier_name": 7}), wrong, &wanted).await;
     let what = json!({"message": "Value did not match type(s): object", "target": "object",
         "value": [1]});
-    let wanted = validation("data", "type", what);
+    let wanted = validation("data", "type", &what);
     check_refused(world, Who::Admin, &json!([1]), wrong, &wanted).await;
 }
 

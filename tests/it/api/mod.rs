@@ -6,11 +6,14 @@
 mod activate;
 mod create;
 mod envelope;
+mod hostile;
 mod list;
+mod preconditions;
 mod read;
 mod release;
 mod reserve;
 mod seed;
+mod tokens;
 mod transitions;
 mod update;
 mod vectors;

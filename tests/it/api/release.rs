@@ -17,7 +17,7 @@ over_both_stores! {
     the_last_owner_may_take_an_aging_number_back,
 }
 
-fn held(more: Value) -> Value {
+fn held(more: &Value) -> Value {
     let mut members = json!({"pvt_state": "in_service", "pvt_assigned_to": ACCOUNT});
     members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     members
@@ -30,7 +30,7 @@ fn missing() -> Value {
 }
 
 async fn a_local_number_is_gone(world: &World) {
-    world.keep(NUMBER, held(json!({"pvt_module_name": "knm_local", "my": 1}))).await;
+    world.keep(NUMBER, held(&json!({"pvt_module_name": "knm_local", "my": 1}))).await;
     let answer = world.about(HOLDER, Method::DELETE, "", None).await;
     let data = answer.data(200);
     assert_eq!((&data["id"], &data["state"]), (&json!(NUMBER), &json!("deleted")));
@@ -48,7 +48,7 @@ async fn a_local_number_is_gone(world: &World) {
 
 async fn a_number_goes_back_to_who_reserved_it(world: &World) {
     let history = json!([ACCOUNT, "f".repeat(32), PARENT, STRANGER]);
-    let members = held(json!({
+    let members = held(&json!({
         "pvt_module_name": "knm_local", "pvt_reserve_history": history, "pvt_used_by": "callflow",
         "my": 1,
     }));
@@ -69,7 +69,7 @@ async fn a_number_goes_back_to_who_reserved_it(world: &World) {
 }
 
 async fn a_released_number_has_nobody(world: &World) {
-    world.keep(NUMBER, held(json!({"pvt_used_by": "callflow", "my": 1}))).await;
+    world.keep(NUMBER, held(&json!({"pvt_used_by": "callflow", "my": 1}))).await;
     let data = world.about(HOLDER, Method::DELETE, "", None).await.data(200);
     assert_eq!(
         (&data["state"], data.get("my"), data.get("used_by")),
@@ -92,7 +92,7 @@ async fn settings_say_what_is_left(world: &World) {
     ] {
         world.clear().await;
         let app = world.configured(settings).await;
-        world.keep(NUMBER, held(json!({}))).await;
+        world.keep(NUMBER, held(&json!({}))).await;
         let ask = app.ask(Method::DELETE, &numbers(&format!("/{NUMBER}")));
         let data = ask.token(&app.account(ACCOUNT)).send().await.data(200);
         assert_eq!(data["state"], state);
@@ -103,7 +103,7 @@ async fn settings_say_what_is_left(world: &World) {
 }
 
 async fn a_body_is_no_obstacle(world: &World) {
-    world.keep(NUMBER, held(json!({}))).await;
+    world.keep(NUMBER, held(&json!({}))).await;
     let data = json!({"state": "in_service", "my": 1});
     let data = world.about(HOLDER, Method::DELETE, "", Some(&data)).await.data(200);
     assert_eq!((&data["state"], data.get("my")), (&json!("aging"), None));
@@ -127,7 +127,7 @@ async fn refusals(world: &World) {
 
 async fn deleting_outright_is_for_administrators(world: &World) {
     let history = json!({"pvt_reserve_history": [ACCOUNT, PARENT]});
-    world.keep(NUMBER, held(history)).await;
+    world.keep(NUMBER, held(&history)).await;
     let path = numbers(&format!("/{NUMBER}?hard=true"));
     let message = "requestor is unauthorized to perform operation";
     let wanted = number_error(403, "forbidden", None, message);
@@ -141,7 +141,7 @@ async fn deleting_outright_is_for_administrators(world: &World) {
 }
 
 async fn the_last_owner_may_take_an_aging_number_back(world: &World) {
-    world.keep(NUMBER, held(json!({}))).await;
+    world.keep(NUMBER, held(&json!({}))).await;
     assert_eq!(world.about(HOLDER, Method::DELETE, "", None).await.data(200)["state"], "aging");
     let path = super::world::path_of(STRANGER, &format!("/{NUMBER}/activate"));
     let answer = world.ask(Who::Account(STRANGER), Method::PUT, &path, None).await;

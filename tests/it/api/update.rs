@@ -23,7 +23,7 @@ over_both_stores! {
 
 const UNAUTHORIZED: &str = "requestor is unauthorized to perform operation";
 
-fn held(account: &str, more: Value) -> Value {
+fn held(account: &str, more: &Value) -> Value {
     let mut members = json!({"pvt_state": "in_service", "pvt_assigned_to": account});
     members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     members
@@ -44,7 +44,7 @@ async fn check_refused(
 }
 
 async fn a_replacement_drops_what_it_does_not_say(world: &World) {
-    world.keep(NUMBER, held(ACCOUNT, json!({"a": 1, "c": {"d": 1}}))).await;
+    world.keep(NUMBER, held(ACCOUNT, &json!({"a": 1, "c": {"d": 1}}))).await;
     let data = world.about(HOLDER, Method::POST, "", Some(&json!({"b": 2}))).await.data(200);
     assert_eq!((data.get("a"), data.get("c"), &data["b"]), (None, None, &json!(2)));
     let document = world.document(NUMBER).await.unwrap().body;
@@ -57,7 +57,7 @@ async fn a_replacement_drops_what_it_does_not_say(world: &World) {
 }
 
 async fn a_merge_is_deep_and_null_deletes(world: &World) {
-    world.keep(NUMBER, held(ACCOUNT, json!({"a": 1, "c": {"d": 1, "e": 2}}))).await;
+    world.keep(NUMBER, held(ACCOUNT, &json!({"a": 1, "c": {"d": 1, "e": 2}}))).await;
     let part = json!({"b": [1], "c": {"d": null, "f": 3}, "z": null});
     let data = world.about(HOLDER, Method::PATCH, "", Some(&part)).await.data(200);
     let seen = (&data["a"], &data["b"], &data["c"], data.get("z"));
@@ -73,7 +73,7 @@ async fn what_other_programs_wrote_stays(world: &World) {
         "pvt_locality": "San Francisco", "pvt_carrier_data": {"order": "7"},
         "pvt_ported_in": true, "pvt_unknown": [1, 1.5], "pvt_reserve_history": [ACCOUNT],
     });
-    world.keep(NUMBER, held(ACCOUNT, theirs.clone())).await;
+    world.keep(NUMBER, held(ACCOUNT, &theirs)).await;
     world.about(HOLDER, Method::POST, "", Some(&json!({"b": 2}))).await.check_status(200);
     let document = world.document(NUMBER).await.unwrap().body;
     for (key, value) in theirs.as_object().unwrap() {
@@ -82,7 +82,7 @@ async fn what_other_programs_wrote_stays(world: &World) {
 }
 
 async fn neither_state_nor_owner_changes(world: &World) {
-    world.keep(NUMBER, held(ACCOUNT, json!({"pvt_used_by": "callflow"}))).await;
+    world.keep(NUMBER, held(ACCOUNT, &json!({"pvt_used_by": "callflow"}))).await;
     let echoed = json!({
         "id": "+14155550199", "state": "aging", "used_by": "x", "features": ["port"],
         "_read_only": {"created": 1}, "pvt_assigned_to": STRANGER, "pvt_state": "available",
@@ -97,7 +97,7 @@ async fn neither_state_nor_owner_changes(world: &World) {
 }
 
 async fn those_above_may_write(world: &World) {
-    world.keep(NUMBER, held(ACCOUNT, json!({}))).await;
+    world.keep(NUMBER, held(ACCOUNT, &json!({}))).await;
     for (who, value) in [(Who::Account(PARENT), 1), (Who::Admin, 2)] {
         let data = json!({ "a": value });
         let answer = world.about(who, Method::PATCH, "", Some(&data)).await;
@@ -106,7 +106,7 @@ async fn those_above_may_write(world: &World) {
 }
 
 async fn numbers_of_others_are_refused(world: &World) {
-    world.keep(NUMBER, held(STRANGER, json!({}))).await;
+    world.keep(NUMBER, held(STRANGER, &json!({}))).await;
     let wanted = number_error(403, "forbidden", None, UNAUTHORIZED);
     check_refused(world, HOLDER, &json!({"a": 1}), (403, "forbidden"), &wanted).await;
 }
@@ -132,7 +132,7 @@ async fn numbers_that_are_not_there(world: &World) {
 }
 
 async fn carriers_are_for_administrators(world: &World) {
-    world.keep(NUMBER, held(ACCOUNT, json!({}))).await;
+    world.keep(NUMBER, held(ACCOUNT, &json!({}))).await;
     let wanted = number_error(403, "forbidden", None, UNAUTHORIZED);
     let data = json!({"carrier_name": "local"});
     check_refused(world, HOLDER, &data, (403, "forbidden"), &wanted).await;
@@ -142,7 +142,7 @@ async fn carriers_are_for_administrators(world: &World) {
 }
 
 async fn members_with_odd_names_are_kept(world: &World) {
-    world.keep(NUMBER, held(ACCOUNT, json!({}))).await;
+    world.keep(NUMBER, held(ACCOUNT, &json!({}))).await;
     let odd = json!({
         "": 1, "a.b": 2, "ключ": "значение", "nul\u{0}": "a\u{0}b", "$ref": "#", "__proto__": {},
         "big": 9_007_199_254_740_991_i64, "fraction": 0.1, "deep": {"a": {"b": [{"c": null}]}},
