@@ -3,7 +3,9 @@
 //! Each module holds the cases of one route; [`world::over_both_stores`] makes a test of each for
 //! SQLite and one for CouchDB, and looks for broken invariants at the end.
 
+mod accounts;
 mod activate;
+mod classifiers;
 mod create;
 mod envelope;
 mod hostile;
