@@ -1,7 +1,10 @@
 //! A finished job as the wire shows it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::service::Converted;
@@ -26,20 +29,44 @@ pub(super) struct Record {
     pub finished: Timestamp,
 }
 
+/// What became of numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+struct Counts {
+    read: u64,
+    changed: u64,
+    unchanged: u64,
+    skipped: u64,
+    failed: u64,
+}
+
+impl Counts {
+    fn add(&mut self, result: &Converted) {
+        self.read += result.read;
+        self.changed += (result.converted.len() as u64).saturating_sub(result.unchanged);
+        self.unchanged += result.unchanged;
+        self.failed += result.failed.len() as u64;
+    }
+
+    fn state(&self) -> &'static str {
+        match (self.failed, self.changed + self.unchanged) {
+            (0, _) => "succeeded",
+            (_, 0) => "failed",
+            _ => "partial",
+        }
+    }
+}
+
 /// A finished conversion.
 pub(super) fn conversion(run: &Record, results: &[Converted]) -> Value {
-    let changed: usize = results.iter().map(|result| result.converted.len()).sum();
-    let failed: usize = results.iter().map(|result| result.failed.len()).sum();
-    let unchanged: u64 = results.iter().map(|result| result.unchanged).sum();
-    let read: u64 = results.iter().map(|result| result.read).sum();
-    let mut per_database = Map::new();
+    let mut counts = Counts::default();
+    let mut per_database = BTreeMap::<String, Counts>::new();
     let mut failures = Vec::new();
     for result in results {
+        counts.add(result);
         let name = result.database.as_deref().map(text::database);
         if let Some(name) = &name {
-            let (changed, failed) = (result.converted.len(), result.failed.len());
-            let counts = counts(result.read, changed, result.unchanged, failed);
-            per_database.insert(name.clone(), counts);
+            // Several parts of a database are several results.
+            per_database.entry(name.clone()).or_default().add(result);
         }
         for (id, failure) in result.failed.iter().take(FAILURES - failures.len()) {
             failures.push(json!({
@@ -51,16 +78,11 @@ pub(super) fn conversion(run: &Record, results: &[Converted]) -> Value {
             }));
         }
     }
-    let state = match (failed, changed) {
-        (0, _) => "succeeded",
-        (_, 0) if unchanged == 0 => "failed",
-        _ => "partial",
-    };
     let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     json!({
         "id": Uuid::new_v4().simple().to_string(),
         "operation": run.name,
-        "state": state,
+        "state": counts.state(),
         "created": time(run.started),
         "started": time(run.started),
         "finished": time(run.finished),
@@ -70,16 +92,10 @@ pub(super) fn conversion(run: &Record, results: &[Converted]) -> Value {
             "databases_done": per_database.len(),
             "databases_total": per_database.len(),
         },
-        "counts": counts(read, changed, unchanged, failed),
+        "counts": counts,
         "per_database": per_database,
-        "truncated": failed > failures.len(),
+        "truncated": counts.failed > failures.len() as u64,
         "failures": failures,
-    })
-}
-
-fn counts(read: u64, changed: usize, unchanged: u64, failed: usize) -> Value {
-    json!({
-        "read": read, "changed": changed, "unchanged": unchanged, "skipped": 0, "failed": failed,
     })
 }
 
@@ -124,6 +140,29 @@ mod tests {
         );
         assert_eq!(job["finished"], "1970-01-01T00:00:00Z");
         assert_eq!(job["truncated"], false);
+    }
+
+    #[test]
+    fn parts_of_a_database_are_counted_together() {
+        let part = |read, converted: &[&str], unchanged| Converted {
+            database: Some("numbers/+1415".to_owned()),
+            read,
+            converted: converted.iter().map(|&number| number.to_owned()).collect(),
+            unchanged,
+            failed: Vec::new(),
+        };
+        let run = Record {
+            name: "convert_carrier",
+            scope: json!({"databases": ["+14154", "+14155"]}),
+            dry_run: false,
+            started: Timestamp::UNIX_EPOCH,
+            finished: Timestamp::UNIX_EPOCH,
+        };
+        let parts = [part(2, &["+14154550100"], 0), part(1, &["+14155550100"], 1)];
+        let job = conversion(&run, &parts);
+        let counts = json!({"read": 3, "changed": 1, "unchanged": 1, "skipped": 0, "failed": 0});
+        assert_eq!(job["per_database"], json!({"numbers%2F%2B1415": counts}));
+        assert_eq!((&job["counts"], &job["state"]), (&counts, &json!("succeeded")));
     }
 
     #[test]

@@ -219,23 +219,9 @@ async fn count(
     call: &AdminCall,
     prefixes: Option<&[String]>,
 ) -> Result<CarrierUsage, Fault> {
-    let Some(prefixes) = prefixes else {
-        return Ok(api.service.carrier_usage(&call.actor, None).await?);
-    };
-    let mut usage = CarrierUsage::default();
-    for given in prefixes {
-        let prefix = prefix(given);
-        let found = api.service.carrier_usage(&call.actor, Some(&prefix)).await?;
-        for (database, carriers) in found.databases {
-            let known = usage.databases.entry(database).or_default();
-            // A database and a prefix in it must not be counted twice: the larger count holds both.
-            for (carrier, count) in carriers {
-                let entry = known.entry(carrier).or_insert(0);
-                *entry = count.max(*entry);
-            }
-        }
-    }
-    Ok(usage)
+    let prefixes: Option<Vec<String>> =
+        prefixes.map(|given| given.iter().map(|text| prefix(text)).collect());
+    Ok(api.service.carrier_usage(&call.actor, prefixes.as_deref()).await?)
 }
 
 /// The prefix that a database is for, or the prefix itself.

@@ -8,10 +8,12 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, Method, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+
+use crate::service::IfMatch;
 
 use super::{envelope::Tokens, fault::Fault};
 
@@ -37,7 +39,7 @@ pub(super) struct Call {
     /// Whether the client wants words.
     pub wants_text: bool,
     /// What the client expects to be stored (`If-Match`).
-    pub if_match: Option<String>,
+    pub if_match: Option<IfMatch>,
     if_none_match: Vec<String>,
     accepted_token: OnceLock<String>,
     tokens: OnceLock<Tokens>,
@@ -214,13 +216,12 @@ impl Payload {
 
     /// The token that a request carries, in the order in which places are looked at.
     pub(super) fn take_token(&mut self, headers: &HeaderMap) -> Option<String> {
-        let of_header = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
         let inside = self.take_text("auth_token");
         let bearer = || {
-            let (scheme, token) = of_header("authorization")?.split_once(' ')?;
+            let (scheme, token) = only(headers, "authorization")?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         };
-        let token = of_header("x-auth-token").map(str::to_owned).or(inside).or_else(bearer);
+        let token = only(headers, "x-auth-token").map(str::to_owned).or(inside).or_else(bearer);
         token.filter(|token| !token.is_empty())
     }
 }
@@ -229,8 +230,7 @@ impl Call {
     /// Puts together what was understood.
     pub(super) fn new(method: Method, query: Query, body: Payload, headers: &HeaderMap) -> Self {
         let of_header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let tags = of_header(header::IF_NONE_MATCH).unwrap_or_default().split(',');
-        let tag = |tag: &str| tag.trim().trim_matches('"').to_owned();
+        let weak = |tag: String| tag.trim_start_matches("W/").to_owned();
         Self {
             method,
             tunnelled: false,
@@ -241,8 +241,8 @@ impl Call {
             body,
             token: None,
             wants_text: of_header(header::ACCEPT).is_some_and(wants_text),
-            if_match: of_header(header::IF_MATCH).filter(|tag| *tag != "*").map(tag),
-            if_none_match: tags.map(|tag| tag.trim().trim_start_matches("W/").to_owned()).collect(),
+            if_match: headers.contains_key(header::IF_MATCH).then(|| if_match(headers)),
+            if_none_match: tags(headers, &header::IF_NONE_MATCH).map(weak).collect(),
             accepted_token: OnceLock::new(),
             tokens: OnceLock::new(),
         }
@@ -294,6 +294,32 @@ impl Call {
     pub(super) fn tokens(&self) -> Option<Tokens> {
         self.tokens.get().copied()
     }
+}
+
+/// The tags that a header lists.
+fn tags(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> {
+    let lists = headers.get_all(name).iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned())
+}
+
+/// The revisions that `If-Match` names. A weak tag is no revision, and what cannot be read holds for
+/// nothing.
+fn if_match(headers: &HeaderMap) -> IfMatch {
+    let tags: Vec<String> = tags(headers, &header::IF_MATCH).collect();
+    if tags.iter().any(|tag| tag == "*") {
+        return IfMatch::Any;
+    }
+    // The revision in an envelope has no quotes, so people send it without.
+    IfMatch::OneOf(tags.iter().map(|tag| tag.trim_matches('"').to_owned()).collect())
+}
+
+/// The value of a header. Where it is there several times, the values must be the same: whoever
+/// looks at another one of them than we do must not be misled. Otherwise it is empty.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    let value = if values.all(|other| other == first) { first.to_str().ok() } else { None };
+    Some(value.map_or("", str::trim))
 }
 
 /// Whether words come before JSON among the types that a client takes.

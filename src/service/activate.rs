@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Error, NumberService, NumberView,
+    Error, IfMatch, NumberService, NumberView,
     change::{Decision, Target},
 };
 use crate::{
@@ -27,7 +27,7 @@ impl NumberService {
         account: &AccountId,
         number: &E164,
         public: Map<String, Value>,
-        if_match: Option<&str>,
+        if_match: Option<&IfMatch>,
     ) -> Result<NumberView, Error> {
         self.take(actor, account, number, State::InService, &public, if_match).await
     }
@@ -40,7 +40,7 @@ impl NumberService {
         number: &E164,
         state: State,
         public: &Map<String, Value>,
-        if_match: Option<&str>,
+        if_match: Option<&IfMatch>,
     ) -> Result<NumberView, Error> {
         let settings = self.settings.get().await?;
         let taker = self.lineage(account).await?;

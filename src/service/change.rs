@@ -14,6 +14,15 @@ use crate::{
 /// How often a number is read and decided about again because somebody else was faster.
 const TRIES: u32 = 5;
 
+/// What the caller expects to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// The number, at any revision.
+    Any,
+    /// The number at one of these revisions.
+    OneOf(Vec<String>),
+}
+
 /// What an operation decided about a number that it read.
 pub(super) enum Decision {
     /// Save it as it is now.
@@ -29,8 +38,8 @@ pub(super) struct Target<'a> {
     pub(super) number: &'a E164,
     /// The account that probably owns it, or is to own it: its copy is read beside the number.
     pub(super) account: Option<&'a AccountId>,
-    /// The revision that the document must be at, as the caller said.
-    pub(super) if_match: Option<&'a str>,
+    /// What the document must be at, as the caller said.
+    pub(super) if_match: Option<&'a IfMatch>,
 }
 
 impl NumberService {
@@ -105,14 +114,23 @@ impl Decision {
     }
 }
 
-fn check_revision(opened: &Opened, if_match: Option<&str>) -> Result<(), Error> {
-    let Some(wanted) = if_match else {
-        return Ok(());
-    };
+impl IfMatch {
+    fn holds(&self, found: Option<&str>) -> bool {
+        match self {
+            Self::Any => found.is_some(),
+            Self::OneOf(revisions) => revisions.iter().any(|rev| found == Some(rev.as_str())),
+        }
+    }
+}
+
+fn check_revision(opened: &Opened, if_match: Option<&IfMatch>) -> Result<(), Error> {
     let found = match opened {
         Opened::Found(stored) => stored.rev_text(),
         Opened::Vacant(_) => None,
     };
-    let holds = if wanted == "*" { found.is_some() } else { found == Some(wanted) };
-    if holds { Ok(()) } else { Err(Error::PreconditionFailed) }
+    if if_match.is_none_or(|wanted| wanted.holds(found)) {
+        Ok(())
+    } else {
+        Err(Error::PreconditionFailed)
+    }
 }

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 
 use super::{
     Error, NumberService,
-    carrier_usage::scope,
+    carrier_usage::scopes,
     change::{Decision, Target},
 };
 use crate::{
@@ -295,11 +295,4 @@ impl From<&Error> for Failure {
         };
         Self { error: err.id().to_owned(), message }
     }
-}
-
-fn scopes(given: &[String]) -> Result<Vec<(NumberDatabase, Option<String>)>, Error> {
-    let mut scopes = given.iter().map(|text| scope(text)).collect::<Result<Vec<_>, _>>()?;
-    scopes.sort_by(|one, other| (one.0.as_str(), &one.1).cmp(&(other.0.as_str(), &other.1)));
-    scopes.dedup();
-    Ok(scopes)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Error, NumberService, NumberView,
+    Error, IfMatch, NumberService, NumberView,
     change::{Decision, Target},
 };
 use crate::{
@@ -38,7 +38,7 @@ struct Plan<'a> {
 
 impl NumberService {
     /// Creates a number for an account, or takes one that is free. Never buys at a carrier.
-    /// `if_match`: the revision that the document must be at.
+    /// `if_match`: what must be stored.
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl NumberService {
         account: &AccountId,
         number: &E164,
         creation: Creation,
-        if_match: Option<&str>,
+        if_match: Option<&IfMatch>,
     ) -> Result<NumberView, Error> {
         let settings = self.settings.get().await?;
         let state = creation_state(actor, creation.state, false, None)?;

@@ -21,6 +21,7 @@ pub use self::{
     accounts::NewAccount,
     carrier_usage::CarrierUsage,
     carriers_info::CarriersInfo,
+    change::IfMatch,
     convert_carrier::{ConversionScope, Converted, Failure},
     create::Creation,
     error::Error,

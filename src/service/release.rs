@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, future::ready};
 
 use super::{
-    Error, NumberService, NumberView,
+    Error, IfMatch, NumberService, NumberView,
     change::{Decision, Target},
 };
 use crate::domain::{AccountId, Actor, E164, Number, Released, State};
@@ -20,7 +20,7 @@ impl NumberService {
         &self,
         actor: &Actor,
         number: &E164,
-        if_match: Option<&str>,
+        if_match: Option<&IfMatch>,
     ) -> Result<NumberView, Error> {
         let settings = self.settings.get().await?;
         let target = Target { number, account: actor.account.as_ref(), if_match };
@@ -54,7 +54,7 @@ impl NumberService {
         &self,
         actor: &Actor,
         number: &E164,
-        if_match: Option<&str>,
+        if_match: Option<&IfMatch>,
     ) -> Result<NumberView, Error> {
         if !actor.is_admin {
             return Err(Error::forbidden());

@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 
-use super::{Error, NumberService, NumberView};
+use super::{Error, IfMatch, NumberService, NumberView};
 use crate::domain::{AccountId, Actor, E164, State};
 
 impl NumberService {
@@ -17,7 +17,7 @@ impl NumberService {
         actor: &Actor,
         account: &AccountId,
         number: &E164,
-        if_match: Option<&str>,
+        if_match: Option<&IfMatch>,
     ) -> Result<NumberView, Error> {
         self.take(actor, account, number, State::Reserved, &Map::new(), if_match).await
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Error, NumberService, NumberView,
+    Error, IfMatch, NumberService, NumberView,
     change::{Decision, Target},
     create::asked_carrier,
 };
@@ -32,7 +32,7 @@ impl NumberService {
         number: &E164,
         update: Update,
         carrier: Option<String>,
-        if_match: Option<&str>,
+        if_match: Option<&IfMatch>,
     ) -> Result<NumberView, Error> {
         let settings = self.settings.get().await?;
         let carrier = asked_carrier(actor, carrier.as_deref())?;

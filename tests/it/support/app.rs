@@ -50,7 +50,7 @@ pub(crate) struct Answer {
 pub(crate) struct Ask<'a> {
     app: &'a TestApp,
     request: axum::http::request::Builder,
-    body: String,
+    body: Vec<u8>,
 }
 
 impl TestApp {
@@ -125,7 +125,7 @@ impl TestApp {
     /// Begins a request.
     pub(crate) fn ask(&self, method: Method, path: &str) -> Ask<'_> {
         let request = Request::builder().method(method).uri(path);
-        Ask { app: self, request, body: String::new() }
+        Ask { app: self, request, body: Vec::new() }
     }
 
     /// Begins a GET.
@@ -153,7 +153,7 @@ impl Ask<'_> {
     }
 
     /// A body with these bytes and no type.
-    pub(crate) fn body(mut self, body: impl Into<String>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
@@ -181,6 +181,20 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Checks the status.
+    pub(crate) fn check_status(&self, status: u16) {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+    }
+
+    /// The data of an answer with that status.
+    pub(crate) fn data(&self, status: u16) -> Value {
+        self.check_status(status);
+        let mut json = self.json();
+        assert_eq!(json["status"], "success");
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        json["data"].take()
     }
 
     /// Checks status, message and data of an error.

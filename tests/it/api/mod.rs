@@ -1,0 +1,22 @@
+//! The HTTP face over both stores, from the outside: requests in, answers and stored documents out.
+//!
+//! Each module holds the cases of one route; [`world::over_both_stores`] makes a test of each for
+//! SQLite and one for CouchDB, and looks for broken invariants at the end.
+
+mod accounts;
+mod activate;
+mod classifiers;
+mod create;
+mod envelope;
+mod hostile;
+mod list;
+mod preconditions;
+mod read;
+mod release;
+mod reserve;
+mod seed;
+mod tokens;
+mod transitions;
+mod update;
+mod vectors;
+mod world;
