@@ -17,4 +17,3 @@ mod repository_failures;
 mod store;
 mod support;
 mod vectors;
-mod wire;

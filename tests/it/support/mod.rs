@@ -3,7 +3,6 @@
 pub(crate) mod app;
 pub(crate) mod couch;
 pub(crate) mod failing;
-pub(crate) mod home;
 pub(crate) mod invariants;
 pub(crate) mod people;
 pub(crate) mod process;
