@@ -2,13 +2,14 @@
 
 use axum::http::Method;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey};
 use number_manager::{auth::Claims, store::Write};
 use serde_json::{Value, json};
 
 use super::world::{
     HOLDER, NUMBER, UNLIMITED, Who, World, account_db, numbers, over_both_stores, path_of,
 };
-use crate::support::app::{ACCOUNT, Answer, PARENT, STRANGER, TestApp};
+use crate::support::app::{ACCOUNT, Answer, PARENT, SECRET, STRANGER, TestApp};
 
 over_both_stores! {
     a_token_speaks_for_its_account_and_those_below,
@@ -16,6 +17,7 @@ over_both_stores! {
     a_deleted_account_has_no_tokens,
     scopes_narrow_a_token,
     forged_tokens_open_nothing,
+    the_key_decides_the_algorithm,
     two_tokens_are_none,
     a_token_is_taken_from_where_clients_put_it,
 }
@@ -177,6 +179,33 @@ async fn forged_tokens_open_nothing(world: &World) {
     let odd = Claims { account_id: Some("../x".to_owned()), ..Claims::default() };
     let answer = read(world, &world.app.token(odd)).await;
     answer.check_error(401, "invalid credentials", &json!({}));
+}
+
+/// The operator's claims under a header of the caller's, signed with our own secret.
+fn signed(header: &Value, algorithm: Algorithm) -> String {
+    let claims = json!({"admin": true, "exp": 9_999_999_999_i64});
+    let unsigned = unsigned(header, &claims);
+    let message = unsigned.trim_end_matches('.');
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
+    format!("{message}.{signature}")
+}
+
+async fn the_key_decides_the_algorithm(world: &World) {
+    keep(world).await;
+    let ours = json!({"alg": "HS256", "kid": "configured"});
+    read(world, &signed(&ours, Algorithm::HS256)).await.check_status(200);
+    for (header, algorithm) in [
+        (json!({"alg": "RS256", "kid": "configured"}), Algorithm::HS256),
+        (json!({"alg": "EdDSA", "kid": "configured"}), Algorithm::HS256),
+        (json!({"alg": "HS384", "kid": "configured"}), Algorithm::HS384),
+        (json!({"alg": "HS512", "kid": "configured"}), Algorithm::HS512),
+        (json!({"alg": "HS256", "kid": "another"}), Algorithm::HS256),
+        (json!({"alg": "HS256"}), Algorithm::HS256),
+    ] {
+        let answer = read(world, &signed(&header, algorithm)).await;
+        answer.check_error(401, "invalid credentials", &json!({}));
+    }
 }
 
 async fn two_tokens_are_none(world: &World) {

@@ -28,6 +28,8 @@ pub(crate) const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 pub(crate) const PARENT: &str = "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
 /// An account that has nothing to do with either.
 pub(crate) const STRANGER: &str = "2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b";
+/// What signs the tokens.
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// The router and what tests need beside it.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ impl TestApp {
             store.create_database(&database).await.unwrap();
         }
         let clock = Arc::new(FixedClock::at("2024-05-01T12:00:00Z".parse().unwrap()));
-        let secret = KeySource::Secret("0123456789abcdef0123456789abcdef".to_owned().into());
+        let secret = KeySource::Secret(SECRET.to_owned().into());
         let shared: Arc<dyn Clock> = clock.clone();
         let authenticator =
             Arc::new(Authenticator::open(secret, &[], shared.clone()).await.unwrap());
