@@ -1,9 +1,14 @@
 //! The loop that every write of one number goes through: read, decide, save; when somebody else was
 //! faster, read and decide again.
 
-use std::future::ready;
+use std::{
+    future::ready,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use futures::future::Either;
+use tokio::time::sleep;
 
 use super::{Error, NumberService};
 use crate::{
@@ -13,6 +18,9 @@ use crate::{
 
 /// How often a number is read and decided about again because somebody else was faster.
 const TRIES: u32 = 5;
+
+/// Half the longest pause before the second attempt.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the caller expects to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +64,10 @@ impl NumberService {
         D: Future<Output = Result<Decision, Error>> + Send,
     {
         let accounts: Vec<&AccountId> = target.account.into_iter().collect();
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                sleep(pause_before(attempt)).await;
+            }
             let opened = self.numbers.open(target.number, &accounts).await?;
             let accounts = opened.accounts();
             let decided = match check_revision(&opened, target.if_match) {
@@ -100,6 +111,13 @@ impl NumberService {
         })
         .await
     }
+}
+
+/// How long to wait before another attempt: up to a span that doubles, at random, so that those who
+/// lost to the same writer do not meet again.
+fn pause_before(attempt: u32) -> Duration {
+    let span = u64::try_from(PAUSE.as_micros()).unwrap_or(u64::MAX) << attempt;
+    Duration::from_micros(RandomState::new().hash_one(()) % span)
 }
 
 impl Decision {
