@@ -12,7 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("telemetry", &[]),
     ("repository", &["domain", "store"]),
-    ("carriers", &["domain", "repository"]),
+    ("carriers", &["domain"]),
     ("auth", &["domain", "repository"]),
     ("service", &["domain", "repository", "carriers"]),
     ("api", &["domain", "telemetry", "auth", "service"]),
