@@ -3,6 +3,10 @@
 //! `cargo bench --bench service` measures over SQLite; with `COUCHDB_URL` set it also measures over
 //! that CouchDB, in databases of its own that it removes again. Each line gives the median of the
 //! rounds and the lowest and highest of them.
+//!
+//! Reads are asked for over connections that are held open, with as little of a client as there
+//! is, on both sides: what a client costs would otherwise be most of what is measured. Writing and
+//! converting by hand goes through the HTTP client that the service itself uses.
 
 use std::{
     future::Future,
@@ -18,9 +22,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
-use reqwest::{Client, Method, StatusCode};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::future::{BoxFuture, try_join_all};
+use http_body_util::{BodyExt, Empty};
+use hyper::{body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 const ROUNDS: usize = 7;
@@ -30,7 +39,7 @@ const CONVERTED: usize = 20_000;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     rustls::crypto::ring::default_provider().install_default().map_err(|_| "a TLS provider")?;
     sqlite().await?;
@@ -51,7 +60,7 @@ async fn sqlite() -> Outcome<()> {
     let mut reads = Vec::new();
     let mut writes = Vec::new();
     for round in 0..ROUNDS {
-        reads.push(rate(CLIENTS, 20_000, reading(&service)).await?);
+        reads.push(read_rate(&service.line()?, 40_000).await?);
         writes.push(rate(CLIENTS, 5_000, writing(&service, round * 10_000)).await?);
     }
     report("SQLite: reads of one number a second, 32 clients", &mut reads);
@@ -69,14 +78,6 @@ async fn create(service: &Arc<Service>) -> Outcome<()> {
     rate(CLIENTS, READ_NUMBERS, create).await.map(|_| ())
 }
 
-fn reading<S: Side>(side: &Arc<S>) -> impl Fn(usize) -> BoxFuture<'static, Outcome<()>> + use<S> {
-    let side = side.clone();
-    move |i| {
-        let side = side.clone();
-        Box::pin(async move { side.read(&number(i % READ_NUMBERS)).await })
-    }
-}
-
 fn writing<S: Side>(
     side: &Arc<S>,
     stamp: usize,
@@ -91,7 +92,6 @@ fn writing<S: Side>(
 /// One of the two that are compared.
 #[async_trait]
 trait Side: Send + Sync + 'static {
-    async fn read(&self, number: &str) -> Outcome<()>;
     async fn write(&self, number: &str, stamp: usize) -> Outcome<()>;
 }
 
@@ -116,8 +116,8 @@ async fn against_couchdb(url: &str, raw: &Arc<Raw>) -> Outcome<()> {
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        theirs.push(rate(CLIENTS, 4_000, reading(raw)).await?);
-        ours.push(rate(CLIENTS, 4_000, reading(&service)).await?);
+        theirs.push(read_rate(&raw.line()?, 10_000).await?);
+        ours.push(read_rate(&service.line()?, 10_000).await?);
     }
     compare("CouchDB: reading one number, 32 clients", &ours, &theirs);
 
@@ -207,6 +207,16 @@ impl Service {
         if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}").into()) }
     }
 
+    fn line(&self) -> Outcome<Line> {
+        let url = Url::parse(&self.base)?;
+        let paths = (0..READ_NUMBERS).map(|i| format!("/v2/{}", path(&number(i)))).collect();
+        Ok(Line {
+            authority: authority(&url)?,
+            header: ("X-Auth-Token", self.token.clone()),
+            paths,
+        })
+    }
+
     async fn create_account(&self) -> Outcome<()> {
         let account = json!({"name": "Benchmark", "wnm_allow_additions": true});
         self.send(Method::PUT, &format!("accounts/{ACCOUNT}"), account).await.map(|_| ())
@@ -226,12 +236,6 @@ impl Service {
 
 #[async_trait]
 impl Side for Service {
-    async fn read(&self, number: &str) -> Outcome<()> {
-        let request = self.client.get(format!("{}/v2/{}", self.base, path(number)));
-        let answer = request.header("X-Auth-Token", &self.token).send().await?;
-        whole(answer).await
-    }
-
     async fn write(&self, number: &str, stamp: usize) -> Outcome<()> {
         self.send(Method::PATCH, &path(number), json!({ "stamp": stamp })).await.map(|_| ())
     }
@@ -270,6 +274,15 @@ impl Raw {
     fn account(&self) -> String {
         let (a, b, rest) = (&ACCOUNT[..2], &ACCOUNT[2..4], &ACCOUNT[4..]);
         self.database(&format!("account/{a}/{b}/{rest}"))
+    }
+
+    fn line(&self) -> Outcome<Line> {
+        let url = Url::parse(&self.base)?;
+        let user = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+        let header = ("Authorization", format!("Basic {}", BASE64_STANDARD.encode(user)));
+        let path = |i| Ok(Url::parse(&self.number(&number(i)))?.path().to_owned());
+        let paths = (0..READ_NUMBERS).map(path).collect::<Outcome<_>>()?;
+        Ok(Line { authority: authority(&url)?, header, paths })
     }
 
     async fn version(&self) -> Outcome<String> {
@@ -376,10 +389,6 @@ impl Raw {
 
 #[async_trait]
 impl Side for Raw {
-    async fn read(&self, number: &str) -> Outcome<()> {
-        whole(self.client.get(self.number(number)).send().await?).await
-    }
-
     /// What the promise needs: both documents read side by side, both written one after the other.
     async fn write(&self, number: &str, stamp: usize) -> Outcome<()> {
         let mirror = format!("{}/{}", self.account(), number.replace('+', "%2B"));
@@ -396,14 +405,10 @@ impl Side for Raw {
     }
 }
 
-async fn whole(answer: reqwest::Response) -> Outcome<()> {
-    let status = answer.status();
-    let body = answer.bytes().await?;
-    if status.is_success() {
-        Ok(())
-    } else {
-        Err(format!("{status}: {}", String::from_utf8_lossy(&body)).into())
-    }
+fn authority(url: &Url) -> Outcome<String> {
+    let host = url.host_str().ok_or("the server has no host")?;
+    let port = url.port_or_known_default().ok_or("the server has no port")?;
+    Ok(format!("{host}:{port}"))
 }
 
 fn number(i: usize) -> String {
@@ -412,6 +417,56 @@ fn number(i: usize) -> String {
 
 fn path(number: &str) -> String {
     format!("accounts/{ACCOUNT}/phone_numbers/{}", number.replace('+', "%2B"))
+}
+
+/// What reads are asked of.
+struct Line {
+    authority: String,
+    header: (&'static str, String),
+    /// The path of each number.
+    paths: Vec<String>,
+}
+
+/// How many reads a second 32 clients at once get done, each over a connection of its own.
+async fn read_rate(line: &Line, operations: usize) -> Outcome<f64> {
+    let next = AtomicUsize::new(0);
+    let mut senders = Vec::new();
+    for _ in 0..CLIENTS {
+        let stream = TcpStream::connect(&line.authority).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        senders.push(sender);
+    }
+    let begun = Instant::now();
+    try_join_all(senders.into_iter().map(|sender| read_until(line, sender, &next, operations)))
+        .await?;
+    Ok(per_second(operations, begun.elapsed()))
+}
+
+async fn read_until(
+    line: &Line,
+    mut sender: http1::SendRequest<Empty<Bytes>>,
+    next: &AtomicUsize,
+    operations: usize,
+) -> Outcome<()> {
+    loop {
+        let i = next.fetch_add(1, Ordering::Relaxed);
+        if i >= operations {
+            return Ok(());
+        }
+        sender.ready().await?;
+        let request = hyper::Request::get(&line.paths[i % READ_NUMBERS])
+            .header("Host", &line.authority)
+            .header(line.header.0, &line.header.1)
+            .header("Accept", "application/json");
+        let answer = sender.send_request(request.body(Empty::new())?).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        if !status.is_success() {
+            return Err(format!("{status}: {}", String::from_utf8_lossy(&body)).into());
+        }
+    }
 }
 
 /// How many operations a second `clients` at once get done, each a task of its own.

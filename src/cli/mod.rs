@@ -6,7 +6,7 @@ mod serve;
 mod token;
 mod wire;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, thread};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -70,8 +70,17 @@ pub fn run() -> anyhow::Result<()> {
     let flags = Flags { listen: cli.settings.listen, data_dir: cli.settings.data_dir };
     let config = Config::load(cli.settings.config.as_deref(), &flags)?;
     telemetry::init_log(&config.log).map_err(Unusable)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let workers = worker_threads(config.worker_threads);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     runtime.context("the runtime cannot be started")?.block_on(dispatch(cli.command, config))
+}
+
+fn worker_threads(setting: usize) -> usize {
+    if setting > 0 {
+        return setting;
+    }
+    thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 async fn dispatch(command: Option<Command>, config: Config) -> anyhow::Result<()> {

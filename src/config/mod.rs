@@ -36,6 +36,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where files are kept.
     pub data_dir: PathBuf,
+    /// How many threads answer requests; 0 for half of the processors.
+    pub worker_threads: usize,
     /// What is logged.
     pub log: LogConfig,
     /// What a request may take.
