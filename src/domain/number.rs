@@ -228,6 +228,10 @@ impl Number {
         if step.sets_owner {
             self.set_owner(taker.cloned());
         }
+        if state == State::Aging {
+            // Nobody holds what is ageing; whom it was put aside for may take it back.
+            self.set_owner(None);
+        }
         Ok(step.acquires)
     }
 

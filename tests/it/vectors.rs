@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// The areas that each module claims.
-const CLAIMED: &[&[&str]] = &[AREAS, catalogue::AREAS, documents::AREAS, lifecycle::AREAS];
+const CLAIMED: &[&[&str]] =
+    &[AREAS, catalogue::AREAS, catalogue::IN_PART, documents::AREAS, lifecycle::AREAS];
 /// How many areas no module claims yet.
 const UNCLAIMED: usize = 49;
 

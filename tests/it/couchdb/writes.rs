@@ -112,6 +112,19 @@ async fn a_body_without_a_stamp_is_never_taken_for_ones_own() {
     commit(&store, write).await;
 }
 
+/// The revision of the document once its `n` is that.
+async fn once_written(store: &CouchStore, n: Value) -> Rev {
+    let until = Instant::now() + LATE;
+    loop {
+        let document = live(store, ID).await;
+        if document.body["n"] == n {
+            return document.rev;
+        }
+        assert!(Instant::now() < until, "it was not written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_lost_answer_to_a_write_that_was_written_over_is_still_success() {
     let (_namespace, direct, store, proxy) = ready_with_faults().await;
@@ -119,8 +132,7 @@ async fn a_lost_answer_to_a_write_that_was_written_over_is_still_success() {
     proxy.fail("PUT", "5550100", Fault::DelayAnswer(LATE));
     let ours = Write::put(numbers(), ID, Expect::At(first), body(json!({"n": 2})));
     let over = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let rev = live(&direct, ID).await.rev;
+        let rev = once_written(&direct, json!(2)).await;
         commit(&direct, Write::put(numbers(), ID, Expect::At(rev), body(json!({"n": 3})))).await
     };
     let (ours, theirs) = tokio::join!(commit(&store, ours), over);

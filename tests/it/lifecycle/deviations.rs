@@ -6,6 +6,8 @@ const STRANGERS: &str = "whoever takes a free number acts for itself or a descen
 const NOBODY: &str = "every operation is told who asks";
 const LAST_OWNER: &str = "aging numbers are taken by administrators and their last owners only";
 const AGING_IS_OURS: &str = "only an administrator lets a free number age";
+const AGING_HAS_NOBODY: &str =
+    "nobody holds what is ageing; whom it was put aside for may take it back";
 const TARGET: &str = "the target of a move is checked too";
 const UNHELD: &str = "a number that one does not hold is not one's to put in service";
 const NO_TAKER: &str = "without an account the step is forbidden, and that is all there is to say";
@@ -38,6 +40,16 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
         area: "transition",
         given: r#"{"from":"released","to":"available","module_name":"knm_telnyx","assigned_to":null,"reserve_history":[],"assign_to":"account0000000000000000000000003","auth_by":"system"}"#,
         reason: BY_ADMINS,
+    },
+    Deviation {
+        area: "transition",
+        given: r#"{"from":"available","to":"aging","module_name":"knm_telnyx","assigned_to":null,"reserve_history":[],"assign_to":"account0000000000000000000000003","auth_by":"system"}"#,
+        reason: AGING_HAS_NOBODY,
+    },
+    Deviation {
+        area: "transition",
+        given: r#"{"from":"released","to":"aging","module_name":"knm_telnyx","assigned_to":null,"reserve_history":[],"assign_to":"account0000000000000000000000003","auth_by":"system"}"#,
+        reason: AGING_HAS_NOBODY,
     },
     Deviation {
         area: "transition",

@@ -110,13 +110,13 @@ fn comparable(body: &Body) -> Body {
 }
 
 /// Free numbers have an owner only when they were made so; those that came to be free have none.
-/// Ageing ones may have one in any case: administrators put them there for an account.
+/// Nobody holds what is ageing.
 fn is_legal(state: &str, is_owned: bool, body: &Body) -> bool {
     let since = body.get("pvt_state_since");
     let made_so = since.is_none() || since == body.get("pvt_created");
     match state {
         "in_service" | "port_in" | "port_out" | "reserved" => is_owned,
-        "aging" => true,
+        "aging" => !is_owned,
         "available" | "released" | "discovery" => !is_owned || made_so,
         _ => false,
     }
