@@ -74,26 +74,6 @@ pub struct CarrierPage {
     pub next: Option<String>,
 }
 
-/// Which of an account's numbers are read, and which way.
-#[derive(Clone, Debug, Default)]
-pub struct Span {
-    /// The first id that is read.
-    pub from: Option<String>,
-    /// The last id that is read.
-    pub to: Option<String>,
-    /// Whether the highest comes first.
-    pub descending: bool,
-}
-
-/// A page of the numbers that an account holds.
-#[derive(Clone, Debug)]
-pub struct HeldPage {
-    /// The numbers, each with its copy as it is stored.
-    pub numbers: Vec<(Number, Body)>,
-    /// Where the next page goes on; `None` when this was the last.
-    pub next: Option<String>,
-}
-
 /// What was found under a number's id.
 #[derive(Clone, Debug)]
 pub enum Opened {
@@ -326,7 +306,7 @@ impl NumberRepository {
         Ok(decoded.into_iter().map(|decoded| decoded.map(&mut stored)).collect())
     }
 
-    fn decode_document(
+    pub(super) fn decode_document(
         &self,
         document: Document,
     ) -> Result<(Number, Document), (String, RepositoryError)> {
@@ -360,41 +340,6 @@ impl NumberRepository {
             }
         }
         Ok(found)
-    }
-
-    /// A page of the numbers that an account holds, from their copies: each with the copy itself.
-    /// `from` and `to` bound the ids, both included; `after` goes on behind an id.
-    ///
-    /// # Errors
-    ///
-    /// [`RepositoryError::Store`].
-    pub async fn held_by(
-        &self,
-        account: &AccountId,
-        span: &Span,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<HeldPage, RepositoryError> {
-        let order = if span.descending { Order::Descending } else { Order::Ascending };
-        let query = Query { question: Question::All, range: span.ids(), order, after, limit };
-        let page = match self.store.query(&mirror::database(account), &query).await {
-            Err(err) if err.kind == Kind::NoDatabase => Page { documents: Vec::new(), next: None },
-            page => page?,
-        };
-        let mut numbers = Vec::with_capacity(page.documents.len());
-        for document in page.documents {
-            if document.body.get("pvt_deleted").and_then(Value::as_bool) == Some(true) {
-                continue;
-            }
-            match self.decode_document(document) {
-                Ok((number, document)) => numbers.push((number, document.body)),
-                Err((id, err)) => {
-                    let cause: &(dyn std::error::Error + 'static) = &err;
-                    tracing::warn!(number = id, error = cause, "a copy is left out of a listing");
-                }
-            }
-        }
-        Ok(HeldPage { numbers, next: page.next })
     }
 
     /// The same repository over a store that keeps its writes to itself.
@@ -581,18 +526,6 @@ fn ids(prefix: Option<&str>) -> IdRange {
     match prefix {
         Some(prefix) => IdRange::starting_with(prefix),
         None => IdRange { from: String::new(), before: "\u{10ffff}".to_owned() },
-    }
-}
-
-impl Span {
-    /// The ids of numbers begin with `+`, which nothing else in an account's database does.
-    fn ids(&self) -> IdRange {
-        let all = IdRange::starting_with("+");
-        let (low, high) =
-            if self.descending { (&self.to, &self.from) } else { (&self.from, &self.to) };
-        let from = low.clone().unwrap_or_default().max(all.from);
-        let before = high.as_ref().map_or(all.before.clone(), |high| format!("{high}\0"));
-        IdRange { from, before: before.min(all.before) }
     }
 }
 

@@ -43,7 +43,8 @@ impl NumberService {
     /// # Errors
     ///
     /// [`Error::Forbidden`], [`Error::Exists`], [`Error::InvalidTransition`],
-    /// [`Error::NoAccount`], [`Error::Invalid`] for an unknown carrier, and those of every write.
+    /// [`Error::NoAccount`], [`Error::Porting`], [`Error::Invalid`] for an unknown carrier, and
+    /// those of every write.
     pub async fn create(
         &self,
         actor: &Actor,
@@ -69,7 +70,10 @@ impl NumberService {
                 async move {
                     match opened {
                         Opened::Found(stored) => self.take_existing(plan, *stored).await,
-                        Opened::Vacant(vacancy) => self.bring_in(plan, number, vacancy),
+                        Opened::Vacant(vacancy) => {
+                            self.must_not_be_porting(number).await?;
+                            self.bring_in(plan, number, vacancy)
+                        }
                     }
                 }
             })

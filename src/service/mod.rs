@@ -11,11 +11,15 @@ mod convert_carrier;
 mod create;
 mod error;
 mod filter;
+mod fix;
+mod identify;
 mod list;
 mod lookup;
+mod porting;
 mod release;
 mod reserve;
 mod update;
+mod walk;
 
 pub use self::{
     accounts::NewAccount,
@@ -26,15 +30,18 @@ pub use self::{
     create::Creation,
     error::Error,
     filter::Filter,
-    list::{ListQuery, Listing},
+    identify::Identity,
+    list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
     update::Update,
+    walk::Walk,
 };
-pub use crate::repository::Account;
+pub use crate::repository::{Account, Port};
 use crate::{
     domain::{AccountId, Actor, E164, Lineage, Number},
     repository::{
-        AccountRepository, MirrorStatus, NumberRepository, Saved, Settings, SettingsRepository,
+        AccountRepository, MirrorStatus, NumberRepository, PortRepository, Saved, Settings,
+        SettingsRepository,
     },
 };
 
@@ -44,6 +51,7 @@ pub struct NumberService {
     numbers: NumberRepository,
     accounts: AccountRepository,
     settings: SettingsRepository,
+    ports: PortRepository,
     account_rule: AccountRule,
 }
 
@@ -87,7 +95,8 @@ impl NumberService {
         settings: SettingsRepository,
         account_rule: AccountRule,
     ) -> Self {
-        Self { numbers, accounts, settings, account_rule }
+        let ports = PortRepository::beside(&numbers);
+        Self { numbers, accounts, settings, ports, account_rule }
     }
 
     /// The number that `input` means, in any dialled form.

@@ -82,6 +82,7 @@ impl TestApp {
                 body_bytes: 8_000_000,
                 body_timeout_ms: 1000,
                 request_timeout_ms: 5000,
+                stream_timeout_ms: 5000,
                 shutdown_timeout_s: 1,
                 page_size: 50,
                 page_size_max: 1000,

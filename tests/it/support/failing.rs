@@ -82,6 +82,10 @@ impl DocumentStore for FailingStore {
         self.inner.changes(db, since, limit).await
     }
 
+    async fn version(&self, db: &DbName) -> Result<Seq, StoreError> {
+        self.inner.version(db).await
+    }
+
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {
         self.inner.checkpoint(db, name).await
     }
