@@ -182,7 +182,8 @@ fn read_all(api: &Api, query: &Query) -> Result<AllQuery, Fault> {
 }
 
 fn carrier(name: &str, value: &str) -> Result<CarrierName, Fault> {
-    CarrierName::read(value).ok_or_else(|| Fault::wrong_type(name, "carrier", &value.into()))
+    let carrier = CarrierName::given(value);
+    carrier.ok_or_else(|| Fault::wrong_type(name, "carrier", &value.into()))
 }
 
 fn owner(name: &str, value: &str) -> Result<Option<AccountId>, Fault> {

@@ -104,6 +104,11 @@ impl TestApp {
         Self { router: api::router(api), authenticator, clock }
     }
 
+    /// Everything that is served.
+    pub(crate) fn router(&self) -> axum::Router {
+        self.router.clone()
+    }
+
     /// The clock that everything looks at.
     pub(crate) fn clock(&self) -> &FixedClock {
         &self.clock
