@@ -1,7 +1,7 @@
 //! Whose a number is.
 
 use super::{Error, NumberService};
-use crate::domain::{AccountId, Actor, E164, State};
+use crate::domain::{AccountId, Actor, E164};
 
 /// Whose a number is, and whether it is in use there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +34,11 @@ impl NumberService {
         let Some(holder) = found.owner else {
             return Ok(Identity::Unassigned);
         };
-        Ok(match found.state {
-            State::PortIn | State::InService | State::PortOut | State::Reserved => {
-                self.in_use_at(holder).await?
-            }
-            _ => Identity::NotInService(holder),
-        })
+        if found.state.is_in_use() {
+            self.in_use_at(holder).await
+        } else {
+            Ok(Identity::NotInService(holder))
+        }
     }
 
     /// The account that an open port request is to bring the number to.
