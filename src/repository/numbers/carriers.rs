@@ -82,10 +82,10 @@ impl NumberRepository {
         };
         let still = |it: &Document| codec::stored_carrier(&it.body) == Some(carrier);
         let documents = page.documents.into_iter().filter(still).collect();
-        Ok(CarrierPage { numbers: self.prepare(documents).await?, next: page.next })
+        Ok(CarrierPage { numbers: self.with_mirrors(documents).await?, next: page.next })
     }
 
-    async fn prepare(
+    async fn with_mirrors(
         &self,
         documents: Vec<Document>,
     ) -> Result<Vec<Result<Stored, (String, RepositoryError)>>, RepositoryError> {

@@ -13,6 +13,7 @@ mod stored;
 pub use self::{
     carriers::CarrierPage,
     listing::{HeldPage, Span},
+    save::Decision,
     stored::{Stored, Vacancy},
 };
 
@@ -109,22 +110,33 @@ impl NumberRepository {
         let db = database(id);
         let copies = try_join_all(accounts.iter().map(|account| self.mirror(id, account)));
         let (found, copies) = tokio::join!(self.store.get(&db, id.as_str()), copies);
-        let mut mirrors: BTreeMap<_, _> = copies?.into_iter().collect();
-        match found? {
+        let mut opened = self.opened(id, found?, copies?.into_iter().collect())?;
+        if let Opened::Found(stored) = &mut opened
+            && let Some(owner) = &stored.number.owner
+            && !stored.mirrors.contains_key(owner)
+        {
+            let (owner, mirror) = self.mirror(id, owner).await?;
+            stored.mirrors.insert(owner, mirror);
+        }
+        Ok(opened)
+    }
+
+    /// What was found under a number's id, with the copies that were read beside it.
+    fn opened(
+        &self,
+        id: &E164,
+        found: Lookup,
+        mirrors: BTreeMap<AccountId, Mirror>,
+    ) -> Result<Opened, RepositoryError> {
+        let owners = match found {
             Lookup::Live(document) => {
                 let number = self.decode(id, &document.body)?;
-                if let Some(owner) = number.owner.as_ref().filter(|it| !mirrors.contains_key(it)) {
-                    let (owner, mirror) = self.mirror(id, owner).await?;
-                    mirrors.insert(owner, mirror);
-                }
-                Ok(Opened::Found(Box::new(Stored::read(number, document, mirrors))))
+                return Ok(Opened::Found(Box::new(Stored::read(number, document, mirrors))));
             }
-            Lookup::Deleted(tombstone) => {
-                let owners = codec::tombstone_owners(&tombstone.body);
-                Ok(Opened::Vacant(Vacancy { owners, mirrors }))
-            }
-            Lookup::Missing => Ok(Opened::Vacant(Vacancy { owners: Owners::default(), mirrors })),
-        }
+            Lookup::Deleted(tombstone) => codec::tombstone_owners(&tombstone.body),
+            Lookup::Missing => Owners::default(),
+        };
+        Ok(Opened::Vacant(Vacancy { owners, mirrors }))
     }
 
     /// The same repository over a store that keeps its writes to itself.

@@ -1,23 +1,84 @@
 //! Saving one number.
 
-use std::collections::BTreeSet;
-
 use futures::future::{OptionFuture, try_join_all};
 
 use super::{
     NumberRepository, RepositoryError, Saved, Stored, codec, database,
-    mirror::{Mirror, MirrorStatus},
+    mirror::{Mirror, MirrorStatus, Patience},
+    stored::Unread,
 };
 use crate::{
     domain::AccountId,
     repository::write_id,
-    store::{CommitError, Committed, Expect, Kind, Rev, Write},
+    store::{Change, CommitError, Committed, Kind, Rev, Write},
 };
 
 /// How often a write is prepared again because a copy was changed by somebody else in between.
 const TRIES: u32 = 5;
 
+/// What was decided about a number that was read.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Save it as it is now.
+    Save(Box<Stored>),
+    /// Delete it.
+    Delete(Box<Stored>),
+}
+
+impl Decision {
+    /// Save this number.
+    #[must_use]
+    pub fn save(stored: Stored) -> Self {
+        Self::Save(Box::new(stored))
+    }
+
+    /// Delete this number.
+    #[must_use]
+    pub fn delete(stored: Stored) -> Self {
+        Self::Delete(Box::new(stored))
+    }
+
+    /// Whether nothing says any more where copies are once it is done.
+    pub(super) fn ends(&self) -> bool {
+        matches!(self, Self::Delete(_))
+    }
+
+    pub(super) fn stored(&self) -> &Stored {
+        let (Self::Save(stored) | Self::Delete(stored)) = self;
+        stored
+    }
+
+    pub(super) fn stored_mut(&mut self) -> &mut Stored {
+        let (Self::Save(stored) | Self::Delete(stored)) = self;
+        stored
+    }
+}
+
+/// How far a decision can be carried out before anything is written.
+pub(super) enum Prepared {
+    /// Nothing has to be written.
+    Done(Box<Saved>),
+    /// This write has to be committed with the copies.
+    Waiting(Box<Stored>, Box<Write>),
+}
+
 impl NumberRepository {
+    /// Does what was decided.
+    ///
+    /// # Errors
+    ///
+    /// As [`NumberRepository::save`].
+    pub async fn carry_out(&self, decision: Decision) -> Result<Saved, RepositoryError> {
+        match self.prepare(decision, Patience::begin()).await? {
+            Prepared::Done(saved) => Ok(*saved),
+            Prepared::Waiting(mut stored, number) => {
+                let deleted = matches!(number.change, Change::Delete(_));
+                let (rev, mirror) = self.write(&mut stored, *number).await?;
+                Ok(stored.saved((!deleted).then_some(rev), mirror))
+            }
+        }
+    }
+
     /// Saves a number with its copies. A number that was not changed is not written; its copies are
     /// brought in line all the same.
     ///
@@ -25,18 +86,8 @@ impl NumberRepository {
     ///
     /// [`RepositoryError::Conflict`] when the number was changed since it was read: nothing was
     /// written. [`RepositoryError::Store`] when the store fails before the number is stored.
-    pub async fn save(&self, mut stored: Stored) -> Result<Saved, RepositoryError> {
-        if stored.before.as_ref() == Some(&stored.number) {
-            return self.save_unchanged(stored).await;
-        }
-        self.complete_mirrors(&mut stored, false).await?;
-        self.make_room(&mut stored).await?;
-        stored.number.modified = self.now();
-        let body = codec::encode(&stored.number, &stored.base, &write_id());
-        let id = stored.number.id.clone();
-        let number = Write::put(database(&id), id.as_str(), stored.expect.clone(), body);
-        let (rev, mirror) = self.write(&mut stored, number).await?;
-        Ok(Saved { number: stored.number, rev: Some(rev), mirror, written: true })
+    pub async fn save(&self, stored: Stored) -> Result<Saved, RepositoryError> {
+        self.carry_out(Decision::save(stored)).await
     }
 
     /// Deletes a number with its copies. The tombstone says who owned it.
@@ -44,40 +95,66 @@ impl NumberRepository {
     /// # Errors
     ///
     /// As [`NumberRepository::save`].
-    pub async fn delete(&self, mut stored: Stored) -> Result<Saved, RepositoryError> {
-        let id = stored.number.id.clone();
-        let Expect::At(rev) = stored.expect.clone() else {
-            let mirror = MirrorStatus::Synced;
-            return Ok(Saved { number: stored.number, rev: None, mirror, written: false });
-        };
-        stored.number.modified = self.now();
-        self.complete_mirrors(&mut stored, true).await?;
-        let tombstone = codec::tombstone(&stored.owners, stored.number.modified, &write_id());
-        let number = Write::delete(database(&id), id.as_str(), rev, tombstone);
-        let (_, mirror) = self.write(&mut stored, number).await?;
-        Ok(Saved { number: stored.number, rev: None, mirror, written: true })
+    pub async fn delete(&self, stored: Stored) -> Result<Saved, RepositoryError> {
+        self.carry_out(Decision::delete(stored)).await
     }
 
-    pub(super) async fn save_unchanged(
+    /// Everything that comes before the write: what is missing is read, what must be gone is
+    /// removed. `patience` is for copies of a number that itself stays as it is.
+    pub(super) async fn prepare(
         &self,
-        mut stored: Stored,
-    ) -> Result<Saved, RepositoryError> {
-        self.complete_mirrors(&mut stored, false).await?;
+        mut decision: Decision,
+        patience: Patience,
+    ) -> Result<Prepared, RepositoryError> {
+        let ends = decision.ends();
+        self.complete_mirrors(decision.stored_mut(), ends).await?;
+        match decision {
+            Decision::Save(stored) if stored.is_unchanged() => {
+                Ok(Prepared::Done(Box::new(self.save_unchanged(*stored, patience).await)))
+            }
+            Decision::Save(mut stored) => {
+                self.make_room(&mut stored).await?;
+                let number = self.put(&mut stored);
+                Ok(Prepared::Waiting(stored, Box::new(number)))
+            }
+            Decision::Delete(mut stored) => Ok(match stored.rev().cloned() {
+                None => Prepared::Done(Box::new(stored.unwritten(MirrorStatus::Synced))),
+                Some(rev) => {
+                    let number = self.deletion(&mut stored, rev);
+                    Prepared::Waiting(stored, Box::new(number))
+                }
+            }),
+        }
+    }
+
+    /// The write of the number as it is now.
+    pub(super) fn put(&self, stored: &mut Stored) -> Write {
+        stored.number.modified = self.now();
+        let body = codec::encode(&stored.number, &stored.base, &write_id());
+        let id = &stored.number.id;
+        Write::put(database(id), id.as_str(), stored.expect.clone(), body)
+    }
+
+    fn deletion(&self, stored: &mut Stored, rev: Rev) -> Write {
+        stored.number.modified = self.now();
+        let tombstone = codec::tombstone(&stored.owners, stored.number.modified, &write_id());
+        let id = &stored.number.id;
+        Write::delete(database(id), id.as_str(), rev, tombstone)
+    }
+
+    async fn save_unchanged(&self, stored: Stored, patience: Patience) -> Saved {
         let right = Self::drift(&stored).iter().all(|drift| *drift == "conflicting");
         let mirror = if right {
             MirrorStatus::Synced
         } else {
-            self.sync(&stored.number.id, &stored.mirrors.keys().cloned().collect()).await
+            let accounts = stored.mirrors.keys().cloned().collect();
+            self.sync_until(&stored.number.id, &accounts, patience).await
         };
-        let rev = match stored.expect {
-            Expect::At(rev) => Some(rev),
-            Expect::Absent => None,
-        };
-        Ok(Saved { number: stored.number, rev, mirror, written: false })
+        stored.unwritten(mirror)
     }
 
     /// Removes the copy that the last owner may still hold when its name is about to be replaced.
-    pub(super) async fn make_room(&self, stored: &mut Stored) -> Result<(), RepositoryError> {
+    async fn make_room(&self, stored: &mut Stored) -> Result<(), RepositoryError> {
         let number = &stored.number;
         let is_replaced = |last: &&AccountId| {
             number.previous_owner.as_ref() != Some(*last) && number.owner.as_ref() != Some(*last)
@@ -97,17 +174,13 @@ impl NumberRepository {
     /// Reads the copies that the write is about and that were not read yet: the new owner's, the old
     /// owner's, and the last owner's, which an interrupted write may have left. That one cannot hold
     /// up a write, unless nothing would say any more where it is (`ends`).
-    pub(super) async fn complete_mirrors(
+    async fn complete_mirrors(
         &self,
         stored: &mut Stored,
         ends: bool,
     ) -> Result<(), RepositoryError> {
         let id = stored.number.id.clone();
-        let is_wanted = |account: &&AccountId| !stored.mirrors.contains_key(*account);
-        let owners: BTreeSet<&AccountId> =
-            stored.number.owner.iter().chain(&stored.owners.owner).filter(is_wanted).collect();
-        let last = stored.owners.previous_owner.as_ref().filter(is_wanted);
-        let last = last.filter(|last| !owners.contains(last));
+        let Unread { owners, last } = stored.unread();
         let owners = try_join_all(owners.into_iter().map(|owner| self.mirror(&id, owner)));
         let last = OptionFuture::from(last.map(|last| self.mirror(&id, last)));
         let (owners, last) = tokio::join!(owners, last);

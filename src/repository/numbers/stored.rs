@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::Saved;
 use crate::{
     domain::{AccountId, Number},
     repository::{
         codec::{self, Owners},
-        mirror::Mirror,
+        mirror::{Mirror, MirrorStatus},
     },
     store::{Body, Change, Document, Expect, Rev, WRITE_ID, Write, WriteSet},
 };
@@ -19,6 +20,7 @@ pub struct Stored {
     /// The number; change it and save.
     pub number: Number,
     pub(super) before: Option<Number>,
+    pub(super) must_be_written: bool,
     pub(super) expect: Expect,
     pub(super) base: Body,
     pub(super) mirrors: BTreeMap<AccountId, Mirror>,
@@ -34,6 +36,14 @@ pub struct Vacancy {
     pub(super) mirrors: BTreeMap<AccountId, Mirror>,
 }
 
+/// Accounts whose copies were not read yet.
+pub(super) struct Unread<'a> {
+    /// The owner that it has and the one that it is to have.
+    pub(super) owners: BTreeSet<&'a AccountId>,
+    /// The last owner, where an interrupted write may have left a copy.
+    pub(super) last: Option<&'a AccountId>,
+}
+
 impl Stored {
     pub(super) fn read(
         number: Number,
@@ -43,6 +53,7 @@ impl Stored {
         let (owner, previous_owner) = (number.owner.clone(), number.previous_owner.clone());
         Self {
             before: Some(number.clone()),
+            must_be_written: false,
             number,
             owners: Owners { owner, previous_owner },
             expect: Expect::At(document.rev),
@@ -70,13 +81,38 @@ impl Stored {
     /// Makes sure that the number is written even if nothing of it was changed, as when only its
     /// document is spelt in an old way.
     pub fn rewrite(&mut self) {
-        self.before = None;
+        self.must_be_written = true;
     }
 
     /// The carrier's name as the document spells it.
     #[must_use]
     pub fn stored_carrier(&self) -> Option<&str> {
         codec::stored_carrier(&self.base)
+    }
+
+    /// What saving it says when nothing of it has to be written.
+    pub(super) fn unwritten(self, mirror: MirrorStatus) -> Saved {
+        let rev = self.rev().cloned();
+        Saved { number: self.number, rev, mirror, written: false }
+    }
+
+    /// What saving it says once it is written.
+    pub(super) fn saved(self, rev: Option<Rev>, mirror: MirrorStatus) -> Saved {
+        Saved { number: self.number, rev, mirror, written: true }
+    }
+
+    /// Whether nothing has to be written.
+    pub(super) fn is_unchanged(&self) -> bool {
+        !self.must_be_written && self.before.as_ref() == Some(&self.number)
+    }
+
+    /// The accounts whose copies matter to a write and were not read yet.
+    pub(super) fn unread(&self) -> Unread<'_> {
+        let is_wanted = |account: &&AccountId| !self.mirrors.contains_key(*account);
+        let owners: BTreeSet<&AccountId> =
+            self.number.owner.iter().chain(&self.owners.owner).filter(is_wanted).collect();
+        let last = self.owners.previous_owner.as_ref().filter(is_wanted);
+        Unread { last: last.filter(|last| !owners.contains(last)), owners }
     }
 
     /// The accounts whose copies this number is about.
@@ -116,6 +152,7 @@ impl Vacancy {
         Stored {
             number,
             before: None,
+            must_be_written: true,
             expect: Expect::Absent,
             base: Body::new(),
             mirrors: self.mirrors,
