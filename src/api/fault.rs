@@ -301,6 +301,24 @@ impl Fault {
     }
 }
 
+/// The error object of one number among many.
+pub(super) fn of_one(error: Error) -> Value {
+    let (id, message) = (error.id(), error.to_string());
+    let cause = match &error {
+        Error::NotFound(number) => Some(number.to_string()),
+        Error::NoAccount(account) => Some(account.to_string()),
+        _ => None,
+    };
+    let fault = Fault::from(error);
+    if let Some(source) = &fault.source {
+        tracing::error!(error = &**source as &dyn StdError, "one number of many failed");
+    }
+    if fault.data.get("code").is_some() {
+        return fault.data.clone();
+    }
+    of_number(fault.status, id, cause.as_deref(), message).data.clone()
+}
+
 /// The code of an error id of one number among many.
 pub(super) fn code_of(error: &str) -> u16 {
     let status = match error {
