@@ -10,7 +10,9 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi::secu
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Api, accounts, classifiers, health, lists, maintenance, numbers, porting, repair};
+use super::{
+    Api, accounts, classifiers, collection, health, lists, maintenance, numbers, porting, repair,
+};
 
 /// The document without its routes.
 #[derive(OpenApi)]
@@ -65,6 +67,13 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(repair::fix_numbers))
         .routes(routes!(repair::fix_number))
         .routes(routes!(lists::list_all_numbers))
+        .routes(routes!(
+            collection::create_numbers,
+            collection::replace_numbers,
+            collection::merge_numbers,
+            collection::release_numbers
+        ))
+        .routes(routes!(collection::activate_numbers))
         .routes(routes!(numbers::get_any_number))
         .routes(routes!(classifiers::list_classifiers))
         .routes(routes!(classifiers::classify_number))

@@ -35,8 +35,8 @@ pub(super) async fn port_number(Of(api): Of<Api>, call: AccountCall) -> Result<R
     let wanted = Wanted::read(call.object()?)?;
     let number = call.number_to_write(&api).await?;
     let creation = Creation { public: wanted.public, state: Some(State::PortIn), carrier: None };
-    let if_match = call.if_match.as_ref();
-    let view = api.service.create(&call.actor, &call.account, &number, creation, if_match).await?;
+    let view =
+        api.service.create(&call.actor, &call.account, &number, creation, call.terms()).await?;
     Ok(shape::reply(view).created(&call))
 }
 

@@ -1,28 +1,26 @@
 //! Numbers, accounts and settings as documents.
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
-//! (reading and saving them), `listing` (pages of them), `mirror` (the copies in account databases),
-//! `ports` (the numbers in port requests), `accounts`, `settings`, `keys`.
+//! (reading and saving them), `mirror` (the copies in account databases), `ports` (the numbers in
+//! port requests), `accounts`, `settings`, `keys`.
 
 mod accounts;
 mod codec;
 mod keys;
-mod listing;
 mod mirror;
 mod numbers;
 mod ports;
 mod settings;
-mod unlike;
 
 pub use accounts::{Account, AccountRepository};
 pub use codec::{UndecodableField, decode, encode};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
-pub use listing::{HeldPage, Span};
 pub use mirror::MirrorStatus;
-pub use numbers::{CarrierPage, NumberRepository, Opened, Saved, Stored, Vacancy};
+pub use numbers::{
+    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Unlike, Vacancy,
+};
 pub use ports::{Port, PortRepository};
 pub use settings::{Settings, SettingsError, SettingsRepository};
-pub use unlike::Unlike;
 
 use crate::store::{DbName, Kind, StoreError};
 

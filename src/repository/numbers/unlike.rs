@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    NumberRepository, RepositoryError, Span,
-    codec::owner,
+    NumberRepository, RepositoryError, Span, codec,
     mirror::{self, Mirror},
 };
 use crate::{
@@ -60,7 +59,7 @@ impl NumberRepository {
             for ((id, copy), found) in copies.into_iter().zip(found) {
                 let number = found.live().map(|number| number.body);
                 let is_right = number.is_some_and(|number| {
-                    owner(&number).as_ref() == Some(account)
+                    codec::owner(&number).as_ref() == Some(account)
                         && Mirror::new(Lookup::Live(copy)).equals(&number)
                 });
                 if !is_right {
@@ -85,7 +84,7 @@ impl NumberRepository {
         loop {
             let (documents, next) = self.documents(&DbName::new(database.as_str()), after).await?;
             let owned =
-                documents.into_iter().filter(|it| owner(&it.body).as_ref() == Some(account));
+                documents.into_iter().filter(|it| codec::owner(&it.body).as_ref() == Some(account));
             let owned: Vec<(E164, Body)> =
                 owned.filter_map(|it| Some((E164::parse(&it.id).ok()?, it.body))).collect();
             let ids: Vec<String> = owned.iter().map(|(id, _)| id.to_string()).collect();
