@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{AccountId, E164},
-    service::Error,
+    service::{DirectoryFault, Error},
 };
 
 /// How many seconds a client should wait before it asks an unreachable store again.
@@ -104,6 +104,12 @@ impl From<Error> for Fault {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
             Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
+            Error::SearchRestricted | Error::NoReseller => {
+                return fault(StatusCode::NOT_FOUND, message, json!({}));
+            }
+            Error::Directory(directory) => {
+                return Self::directory(directory, message).caused_by(error);
+            }
             Error::Carrier { number, .. } => {
                 return Self::carrier(number, message).caused_by(error);
             }
@@ -155,6 +161,23 @@ impl Fault {
     fn unknown_carrier(name: &str) -> Self {
         let cause = format!("'{name}' is not known by the system");
         of_number(StatusCode::BAD_REQUEST, "invalid", Some(&cause), "invalid".to_owned())
+    }
+
+    fn directory(directory: &DirectoryFault, message: String) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        match directory {
+            DirectoryFault::NoCities => fault(status, "init failed", message.into()),
+            DirectoryFault::Cities { said, .. } => fault(status, "init failed", said.clone()),
+            DirectoryFault::NoLocalities | DirectoryFault::Localities(_) => {
+                fault(status, message, json!({}))
+            }
+        }
+    }
+
+    /// A search for the prefixes of no city.
+    pub(crate) fn missing_city() -> Self {
+        let data = json!({ "message": "bad identifier", "cause": "city" });
+        fault(StatusCode::NOT_FOUND, "bad_identifier", data)
     }
 
     fn carrier(number: &E164, message: String) -> Self {
@@ -266,6 +289,11 @@ impl Fault {
         fault(StatusCode::BAD_REQUEST, "validation error", data)
     }
 
+    /// Values break rules: by field, then by rule.
+    pub(crate) fn invalid_fields(data: Map<String, Value>) -> Self {
+        fault(StatusCode::BAD_REQUEST, "validation error", Value::Object(data))
+    }
+
     /// A member is missing.
     pub(crate) fn required(field: &str) -> Self {
         Self::validation(field, "required", json!({ "message": "Field is required but missing" }))
@@ -281,11 +309,6 @@ impl Fault {
     /// A parameter of the query asks for what cannot be.
     pub(crate) fn faulty_request(message: &str) -> Self {
         fault(StatusCode::NOT_FOUND, "faulty_request", json!({ "message": message }))
-    }
-
-    /// The request asks for something that this build does not do.
-    pub(crate) fn not_implemented() -> Self {
-        plain(StatusCode::NOT_IMPLEMENTED, "not_implemented")
     }
 
     /// We did something wrong.

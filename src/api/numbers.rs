@@ -15,23 +15,24 @@ use super::{
         AccountPath, Answer, Faults, IfMatch, ListParameters, ListingBody, NumberBody, NumberPath,
         NumberRecordBody, NumberRequest, ReleaseParameters, UnscopedNumberPath,
     },
+    search::{self, SearchParameters},
     shape::{self, Wanted},
 };
 
-/// List the numbers that an account holds.
+/// List the numbers that an account holds; with `prefix`, look for numbers to buy.
 #[utoipa::path(
     get,
     path = "/v2/accounts/{account_id}/phone_numbers",
     tag = "numbers",
-    params(AccountPath, ListParameters),
+    params(AccountPath, ListParameters, SearchParameters),
     responses((status = 200, description = "A page of numbers", body = Answer<ListingBody>), Faults),
 )]
 pub(super) async fn list_numbers(
     State(api): State<Api>,
     call: AccountCall,
 ) -> Result<Reply, Fault> {
-    if call.query.get("prefix").is_some_and(|prefix| !prefix.trim().is_empty()) {
-        return Err(Fault::not_implemented());
+    if search::is_asked(&call.query) {
+        return search::search_for_account(&api, &call).await;
     }
     let sizes = PageSizes { default: api.limits.page_size, max: api.limits.page_size_max };
     let query = listing::read(&call.query, sizes)?;
@@ -190,6 +191,7 @@ pub(super) async fn activate_number(
     State(api): State<Api>,
     call: AccountCall,
 ) -> Result<Reply, Fault> {
+    api.limiter.take_activation(&call.account)?;
     let wanted = Wanted::read(call.object()?)?;
     let number = call.number_to_write(&api).await?;
     let if_match = call.if_match.as_ref();

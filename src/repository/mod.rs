@@ -2,21 +2,32 @@
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
 //! (reading and saving them), `mirror` (the copies in account databases), `accounts`, `settings`,
-//! `keys`.
+//! `keys`. `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
+//! about those that are being bought.
 
 mod accounts;
+mod available;
 mod codec;
 mod keys;
 mod mirror;
 mod numbers;
+mod offers;
+mod purchases;
+mod search_settings;
 mod settings;
+mod stock;
 
 pub use accounts::{Account, AccountRepository};
+pub use available::Standing;
 pub use codec::{UndecodableField, decode, encode};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{CarrierPage, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy};
+pub use offers::Offer;
+pub use purchases::Purchase;
+pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};
 pub use settings::{Settings, SettingsError, SettingsRepository};
+pub use stock::{Generated, StockItem};
 
 use crate::store::{DbName, Kind, StoreError};
 

@@ -41,7 +41,7 @@ const PARALLEL_LOOKUPS: usize = 16;
 pub struct NumberRepository {
     pub(super) store: SharedStore,
     clock: Arc<dyn Clock>,
-    settings: SettingsRepository,
+    pub(super) settings: SettingsRepository,
 }
 
 /// A number as it was read, with everything that saving it needs.
@@ -326,7 +326,7 @@ impl NumberRepository {
         Ok(decoded.into_iter().map(|decoded| decoded.map(&mut stored)).collect())
     }
 
-    fn decode_document(
+    pub(super) fn decode_document(
         &self,
         document: Document,
     ) -> Result<(Number, Document), (String, RepositoryError)> {

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{OWN_DATABASE, SETTINGS_DATABASE, write_id};
+use super::{OWN_DATABASE, SETTINGS_DATABASE, search_settings::SearchSettings, write_id};
 use crate::{
     domain::{CarrierName, ConfigurationError, FeatureRules, Numbering, ReleaseRules, State},
     store::{Body, DbName, Expect, Lookup, SharedStore, StoreError, WRITE_ID, Write},
@@ -43,6 +43,8 @@ pub struct Settings {
     pub features: FeatureRules,
     /// Whether accounts may take `available` numbers by themselves.
     pub open_purchase: bool,
+    /// How numbers are looked for and bought.
+    pub search: SearchSettings,
 }
 
 /// Why there are no settings to work with.
@@ -59,7 +61,7 @@ pub enum SettingsError {
 /// Reads the settings.
 #[derive(Clone, Debug)]
 pub struct SettingsRepository {
-    store: SharedStore,
+    pub(super) store: SharedStore,
     known: Arc<Mutex<Option<Known>>>,
     reading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -224,6 +226,7 @@ impl Settings {
             release: read_release(members)?,
             features: read_features(members)?,
             open_purchase: flag(members, "open_purchase")?.unwrap_or(true),
+            search: SearchSettings::read(members)?,
         })
     }
 }
@@ -267,7 +270,9 @@ fn read_features(members: &Map<String, Value>) -> Result<FeatureRules, Configura
     })
 }
 
-fn carriers(members: &Map<String, Value>) -> Result<Option<Vec<CarrierName>>, ConfigurationError> {
+pub(super) fn carriers(
+    members: &Map<String, Value>,
+) -> Result<Option<Vec<CarrierName>>, ConfigurationError> {
     let names = texts(members, "carrier_modules")?;
     Ok(names.map(|names| names.iter().filter_map(|name| CarrierName::read(name)).collect()))
 }
@@ -285,7 +290,7 @@ fn carrier(
     Ok(None)
 }
 
-fn text<'a>(
+pub(super) fn text<'a>(
     members: &'a Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<&'a str>, ConfigurationError> {
@@ -311,7 +316,7 @@ fn texts(
 }
 
 /// A flag; texts count, as KAZOO's tools sometimes write them.
-fn flag(
+pub(super) fn flag(
     members: &Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<bool>, ConfigurationError> {
@@ -324,6 +329,6 @@ fn flag(
     }
 }
 
-fn wrong(key: &'static str, reason: String) -> ConfigurationError {
+pub(super) fn wrong(key: &'static str, reason: String) -> ConfigurationError {
     ConfigurationError { key: key.to_owned(), reason }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Error, IfMatch, NumberService, NumberView,
+    acquire::Acquiring,
     change::{Decision, Target},
 };
 use crate::{
@@ -91,7 +92,12 @@ impl NumberService {
         if let Some(carrier) = &plan.carrier {
             number.set_carrier(carrier.clone());
         }
+        let is_free = number.owner.is_none();
         number.take(plan.state, &plan.taking(owner.as_ref()), self.numbers.now())?;
+        if is_free && number.carrier.stock().is_some() {
+            let (settings, actor, taker) = (plan.settings, plan.actor, &plan.taker);
+            self.acquire(&Acquiring { settings, actor, taker }, number, true).await?;
+        }
         Ok(Decision::save(stored))
     }
 

@@ -1,5 +1,6 @@
 //! Why an operation did not happen.
 
+use super::DirectoryFault;
 use crate::{
     domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
     repository::{ErrorKind, RepositoryError},
@@ -67,6 +68,15 @@ pub enum Error {
         /// The carrier.
         carrier: CarrierName,
     },
+    /// Nobody may look for numbers there without a token.
+    #[error("number search restricted")]
+    SearchRestricted,
+    /// There is no such reseller.
+    #[error("nonexistent reseller_id")]
+    NoReseller,
+    /// A directory of places is not known, or of no help.
+    #[error(transparent)]
+    Directory(#[from] DirectoryFault),
     /// The stored configuration cannot be used, and no earlier one is known.
     #[error("the configuration cannot be used")]
     Configuration(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -148,6 +158,8 @@ impl Error {
             Self::PreconditionFailed => "precondition_failed",
             Self::Conflict => "datastore_conflict",
             Self::Carrier { .. } => "unspecified_fault",
+            Self::SearchRestricted | Self::NoReseller => "not_found",
+            Self::Directory(_) => "unspecified_fault",
             Self::Configuration(_) | Self::Store(_) => "datastore_fault",
             Self::Unavailable(_) => "datastore_unreachable",
         }

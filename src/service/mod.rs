@@ -2,6 +2,7 @@
 //! [`NumberService`]. `change` holds the loop that every write of one number goes through.
 
 mod accounts;
+mod acquire;
 mod activate;
 mod carrier_usage;
 mod carriers_info;
@@ -9,12 +10,17 @@ mod change;
 mod classify;
 mod convert_carrier;
 mod create;
+mod directory;
 mod error;
 mod filter;
+mod generate;
 mod list;
 mod lookup;
+mod outside;
 mod release;
 mod reserve;
+mod search;
+mod sources;
 mod update;
 
 pub use self::{
@@ -24,14 +30,18 @@ pub use self::{
     change::IfMatch,
     convert_carrier::{ConversionScope, Converted, Failure},
     create::Creation,
+    directory::{DirectoryFault, LookedUp},
     error::Error,
     filter::Filter,
+    generate::{Generation, NewStock},
     list::{ListQuery, Listing},
     lookup::NumberRecord,
+    search::{Found, SearchQuery, Searcher},
     update::Update,
 };
 pub use crate::repository::Account;
 use crate::{
+    carriers::{Directory, OutsideCarriers},
     domain::{AccountId, Actor, E164, Lineage, Number},
     repository::{
         AccountRepository, MirrorStatus, NumberRepository, Saved, Settings, SettingsRepository,
@@ -45,6 +55,9 @@ pub struct NumberService {
     accounts: AccountRepository,
     settings: SettingsRepository,
     account_rule: AccountRule,
+    outside: OutsideCarriers,
+    directory: Directory,
+    searches: search::Searches,
 }
 
 /// Who keeps the accounts.
@@ -87,7 +100,15 @@ impl NumberService {
         settings: SettingsRepository,
         account_rule: AccountRule,
     ) -> Self {
-        Self { numbers, accounts, settings, account_rule }
+        let (outside, directory) = (OutsideCarriers::default(), Directory::new());
+        let searches = search::remembered();
+        Self { numbers, accounts, settings, account_rule, outside, directory, searches }
+    }
+
+    /// The same service, which can ask these outside carriers.
+    #[must_use]
+    pub fn with_carriers(self, outside: OutsideCarriers) -> Self {
+        Self { outside, ..self }
     }
 
     /// The number that `input` means, in any dialled form.

@@ -42,6 +42,7 @@ impl NumberService {
                 }
             })
             .await?;
+        self.restock(&saved.number).await;
         Ok(Self::view(saved, &settings, actor))
     }
 
@@ -67,6 +68,7 @@ impl NumberService {
                 ready(Ok(Decision::Delete(Box::new(stored))))
             })
             .await?;
+        self.restock(&saved.number).await;
         Ok(Self::view(saved, &settings, actor))
     }
 

@@ -14,6 +14,7 @@ mod preconditions;
 mod read;
 mod release;
 mod reserve;
+mod search;
 mod seed;
 mod tokens;
 mod transitions;

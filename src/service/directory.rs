@@ -1,0 +1,146 @@
+//! What others know of numbers: where they are, which prefixes a city has, and whether a carrier can
+//! sell them.
+
+use serde_json::{Map, Value, json};
+
+use super::{Error, NumberService};
+use crate::{
+    carriers::{DirectoryError, Limits},
+    domain::{AccountId, E164},
+    repository::Settings,
+};
+
+/// What is said of a number that nobody has.
+const NOT_TO_BE_HAD: &str = "error";
+
+/// Why a directory of places is of no help.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryFault {
+    /// Nobody said where the directory of cities is.
+    #[error("Unable to acquire numbers missing carrier url")]
+    NoCities,
+    /// The directory of cities failed.
+    #[error("the directory of cities failed")]
+    Cities {
+        /// What it said.
+        said: Value,
+        /// What happened.
+        #[source]
+        source: DirectoryError,
+    },
+    /// Nobody said where the directory of localities is.
+    #[error("could not get locality url")]
+    NoLocalities,
+    /// The directory of localities failed.
+    #[error("number locality lookup failed")]
+    Localities(#[source] DirectoryError),
+}
+
+/// A text that is looked up, and the number that it means, if it means one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookedUp {
+    /// The text, as it was given.
+    pub given: String,
+    /// The number.
+    pub number: Option<E164>,
+}
+
+impl LookedUp {
+    /// The number, else the text.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.number.as_ref().map_or(&self.given, E164::as_str)
+    }
+}
+
+impl NumberService {
+    /// Reads texts that are to be looked up, and how many may be at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] and its like.
+    pub async fn looked_up(&self, texts: Vec<String>) -> Result<(Vec<LookedUp>, usize), Error> {
+        let settings = self.settings.get().await?;
+        let read =
+            |given: String| LookedUp { number: settings.numbering.parse(&given).ok(), given };
+        Ok((texts.into_iter().map(read).collect(), settings.search.quantity))
+    }
+
+    /// Which prefixes the cities have whose names begin so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Directory`], and those of every read.
+    pub async fn city_prefixes(&self, city: &str) -> Result<Value, Error> {
+        let settings = self.settings.get().await?;
+        let directories = self.settings.directories().await?;
+        let url = directories.cities.ok_or(DirectoryFault::NoCities)?;
+        let limits = limits(&settings);
+        let answer = self.directory.prefixes(&url, &directories.country, city, limits).await;
+        answer.map_err(|source| {
+            let said = match &source {
+                DirectoryError::Refused { said, .. } => said.clone(),
+                other => other.to_string().into(),
+            };
+            DirectoryFault::Cities { said, source }.into()
+        })
+    }
+
+    /// Where numbers are, as the directory says. What is no number is not asked about.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Directory`], and those of every read.
+    pub async fn localities(&self, texts: &[LookedUp]) -> Result<Value, Error> {
+        let settings = self.settings.get().await?;
+        let directories = self.settings.directories().await?;
+        let url = directories.localities.ok_or(DirectoryFault::NoLocalities)?;
+        let numbers: Vec<E164> = texts.iter().filter_map(|it| it.number.clone()).collect();
+        let mut places = if numbers.is_empty() {
+            json!({})
+        } else {
+            let answer = self.directory.localities(&url, &numbers, limits(&settings)).await;
+            answer.map_err(DirectoryFault::Localities)?
+        };
+        for text in texts.iter().filter(|text| text.number.is_none()) {
+            places[&text.given] = json!({ "status": "error", "message": "not a number" });
+        }
+        Ok(places)
+    }
+
+    /// What the carriers of an account say of numbers that it may want to buy. Ours say that there
+    /// is nothing to buy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAccount`], and those of every read.
+    pub async fn check(
+        &self,
+        account: &AccountId,
+        texts: &[LookedUp],
+    ) -> Result<Map<String, Value>, Error> {
+        let settings = self.settings.get().await?;
+        let searcher = self.searcher(None, Some(account), None).await?;
+        let carriers = self.searched_carriers(&settings, &searcher).await?;
+        let numbers: Vec<E164> = texts.iter().filter_map(|it| it.number.clone()).collect();
+        let asked = self.each_outside(&carriers, settings.search.timeout, move |carrier| {
+            let numbers = numbers.clone();
+            async move { carrier.check(&numbers).await }
+        });
+        let answers = asked.await;
+        let said = |text: &LookedUp| {
+            let of_number = |number| {
+                let mut words = answers.iter().filter_map(|(_, said)| said.get(number));
+                let best = words.clone().find(|word| *word == "success");
+                best.or_else(|| words.next()).cloned()
+            };
+            text.number.as_ref().and_then(of_number)
+        };
+        let word = |text: &LookedUp| said(text).unwrap_or_else(|| NOT_TO_BE_HAD.to_owned());
+        Ok(texts.iter().map(|text| (text.key().to_owned(), word(text).into())).collect())
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits { timeout: settings.search.directory_timeout, bytes: settings.search.directory_bytes }
+}
