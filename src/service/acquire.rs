@@ -11,7 +11,7 @@ use super::{
 use crate::{
     carriers::{self, Offered},
     domain::{AccountId, Actor, CarrierName, E164, Lineage, Number, State},
-    repository::{Offer, Purchase, RepositoryError, Settings, StockItem},
+    repository::{Offer, Purchase, RepositoryError, Saved, Settings, StockItem},
 };
 
 /// How often a claim is tried again because somebody else wrote.
@@ -80,8 +80,10 @@ impl NumberService {
 
     /// Puts a number that nobody has any more back into the stock that it came from. That it could
     /// not be is no harm: the number document says that nobody has it.
-    pub(super) async fn restock(&self, number: &Number) {
-        if number.owner.is_some() || number.carrier.stock().is_none() {
+    pub(super) async fn restock(&self, saved: &Saved) {
+        let number = &saved.number;
+        let is_held = saved.rev.is_some() && number.owner.is_some();
+        if is_held || number.carrier.stock().is_none() {
             return;
         }
         let found = self.numbers.in_stock(&number.carrier, &number.id).await;

@@ -42,7 +42,7 @@ impl NumberService {
                 }
             })
             .await?;
-        self.restock(&saved.number).await;
+        self.restock(&saved).await;
         Ok(Self::view(saved, &settings, actor))
     }
 
@@ -68,7 +68,7 @@ impl NumberService {
                 ready(Ok(Decision::Delete(Box::new(stored))))
             })
             .await?;
-        self.restock(&saved.number).await;
+        self.restock(&saved).await;
         Ok(Self::view(saved, &settings, actor))
     }
 

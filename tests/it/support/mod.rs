@@ -9,3 +9,4 @@ pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod vectors;
+pub(crate) mod web;
