@@ -11,7 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, classifiers, directory, generate, health, maintenance, numbers, search,
+    Api, accounts, classifiers, collection, directory, generate, health, maintenance, numbers,
+    search,
 };
 
 /// The document without its routes.
@@ -62,6 +63,13 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         ))
         .routes(routes!(numbers::activate_number))
         .routes(routes!(numbers::reserve_number))
+        .routes(routes!(
+            collection::create_numbers,
+            collection::replace_numbers,
+            collection::merge_numbers,
+            collection::release_numbers
+        ))
+        .routes(routes!(collection::activate_numbers))
         .routes(routes!(numbers::get_any_number))
         .routes(routes!(search::search_numbers))
         .routes(routes!(directory::check_numbers))

@@ -21,6 +21,7 @@ const DROPPED: &[&str] = &[
     "metadata",
     "create_with_state",
     "carrier_name",
+    "accept_charges",
 ];
 /// The longest name of a carrier, in characters.
 const CARRIER_NAME_MAX: usize = 30;
@@ -107,6 +108,11 @@ pub(super) fn record_reply(record: NumberRecord) -> Reply {
         metadata.extend(place);
     }
     Reply::ok(data).metadata(metadata).revision(record.view.revision)
+}
+
+/// One number among many.
+pub(super) fn data(view: &NumberView) -> Value {
+    Value::Object(body(view).0)
 }
 
 /// One number: `data`, and the envelope's `metadata`.

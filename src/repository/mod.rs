@@ -22,7 +22,9 @@ pub use available::Standing;
 pub use codec::{UndecodableField, decode, encode};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
-pub use numbers::{CarrierPage, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy};
+pub use numbers::{
+    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy,
+};
 pub use offers::Offer;
 pub use purchases::Purchase;
 pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};

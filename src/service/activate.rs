@@ -1,18 +1,37 @@
 //! Putting a number in service for an account.
 
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use serde_json::{Map, Value};
 
 use super::{
-    Error, IfMatch, NumberService, NumberView,
+    Batch, Error, NumberService, NumberView, Outcomes, Terms,
     acquire::Acquiring,
-    change::{Decision, Target},
+    change::{Operation, Target},
 };
 use crate::{
-    domain::{AccountId, Actor, E164, State, Taking},
-    repository::Opened,
+    domain::{AccountId, Actor, CarrierName, E164, Lineage, State, Taking},
+    repository::{Decision, Opened, Saved},
 };
+
+/// Taking a number, stored or offered, for an account into a state.
+pub(super) struct Take {
+    /// The account that is to have it.
+    pub(super) taker: Lineage,
+    /// The state that it is to be in.
+    pub(super) state: State,
+    /// What is to be written on it; what is written there stays when this is empty.
+    pub(super) public: Map<String, Value>,
+    /// The carriers of the numbers that were got hold of and are not saved yet.
+    acquired: Mutex<BTreeMap<E164, CarrierName>>,
+}
+
+impl Take {
+    /// Taking numbers for this account into this state.
+    pub(super) fn new(taker: Lineage, state: State, public: Map<String, Value>) -> Self {
+        Self { taker, state, public, acquired: Mutex::default() }
+    }
+}
 
 impl NumberService {
     /// Puts a number in service for an account, whoever had it before. `public` replaces what is
@@ -30,65 +49,84 @@ impl NumberService {
         account: &AccountId,
         number: &E164,
         public: Map<String, Value>,
-        if_match: Option<&IfMatch>,
+        terms: Terms<'_>,
     ) -> Result<NumberView, Error> {
-        self.take(actor, account, number, State::InService, &public, if_match).await
+        let settings = &*self.settings.get().await?;
+        let taker = self.lineage(account).await?;
+        let target = Target { actor, account: Some(account), settings, terms };
+        self.change_one(&target, number, &Take::new(taker, State::InService, public)).await
     }
 
-    /// Takes a number for an account into a state: one that is stored, or one that was offered.
-    pub(super) async fn take(
+    /// As [`NumberService::activate`], for many numbers.
+    ///
+    /// # Errors
+    ///
+    /// Those that concern no single number.
+    pub async fn activate_many(
         &self,
         actor: &Actor,
         account: &AccountId,
-        number: &E164,
-        state: State,
-        public: &Map<String, Value>,
-        if_match: Option<&IfMatch>,
-    ) -> Result<NumberView, Error> {
-        let settings = self.settings.get().await?;
+        batch: &Batch,
+        public: Map<String, Value>,
+        terms: Terms<'_>,
+    ) -> Result<Outcomes, Error> {
+        let settings = &*self.settings.get().await?;
         let taker = self.lineage(account).await?;
-        let target = Target { number, account: Some(account), if_match };
-        let (settings, acquired) = (&*settings, OnceLock::new());
-        let acquiring = Acquiring { settings, actor, taker: &taker };
-        let saved = self.change(target, |opened| {
-            let (acquiring, acquired) = (&acquiring, &acquired);
-            async move {
-                let (mut taken, is_stored) = match &opened {
-                    Opened::Found(stored) => (stored.number.clone(), true),
-                    Opened::Vacant(_) => (self.offered(acquiring, number).await?, false),
-                };
-                let owner = self.owner_of(&taken).await?;
-                let open_purchase = settings.open_purchase;
-                let taking = Taking {
-                    actor,
-                    taker: Some(acquiring.taker),
-                    owner: owner.as_ref(),
-                    open_purchase,
-                };
-                if !public.is_empty() {
-                    taken.public.clone_from(public);
-                }
-                let is_free = taken.owner.is_none();
-                let must_buy = taken.take(state, &taking, self.numbers.now())?;
-                if must_buy || is_free && taken.carrier.stock().is_some() {
-                    self.acquire(acquiring, &mut taken, is_stored).await?;
-                    // Set once: the carrier of a number that is tried again is the same.
-                    let _ = acquired.set(taken.carrier.clone());
-                }
-                Ok(match opened {
-                    Opened::Found(mut stored) => {
-                        stored.number = taken;
-                        Decision::Save(stored)
-                    }
-                    Opened::Vacant(vacancy) => Decision::fill(vacancy, taken),
-                })
-            }
-        });
-        let saved = saved.await;
-        if let Some(carrier) = acquired.get() {
-            self.conclude(account, number, carrier, saved.is_ok()).await;
+        let target = Target { actor, account: Some(account), settings, terms };
+        self.change_many(&target, batch, &Take::new(taker, State::InService, public)).await
+    }
+}
+
+impl Operation for Take {
+    async fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let (settings, actor) = (target.settings, target.actor);
+        let acquiring = Acquiring { settings, actor, taker: &self.taker };
+        let (mut taken, is_stored) = match &opened {
+            Opened::Found(stored) => (stored.number.clone(), true),
+            Opened::Vacant(_) => (service.offered(&acquiring, number).await?, false),
+        };
+        let owner = service.owner_of(&taken).await?;
+        let taking = Taking {
+            actor,
+            taker: Some(&self.taker),
+            owner: owner.as_ref(),
+            open_purchase: settings.open_purchase,
+        };
+        if !self.public.is_empty() {
+            taken.public.clone_from(&self.public);
         }
-        let saved = saved?;
-        Ok(Self::view(saved, settings, actor))
+        let is_free = taken.owner.is_none();
+        let must_buy = taken.take(self.state, &taking, service.numbers.now())?;
+        if must_buy || is_free && taken.carrier.stock().is_some() {
+            service.acquire(&acquiring, &mut taken, is_stored).await?;
+            let mut acquired = self.acquired.lock().expect("no panic while holding this lock");
+            acquired.insert(number.clone(), taken.carrier.clone());
+        }
+        Ok(Decision::save(match opened {
+            Opened::Found(mut stored) => {
+                stored.number = taken;
+                *stored
+            }
+            Opened::Vacant(vacancy) => vacancy.fill(taken),
+        }))
+    }
+
+    async fn conclude(
+        &self,
+        service: &NumberService,
+        number: &E164,
+        outcome: &Result<Saved, Error>,
+    ) {
+        let acquired =
+            self.acquired.lock().expect("no panic while holding this lock").remove(number);
+        if let Some(carrier) = acquired {
+            service.conclude(&self.taker.account, number, &carrier, outcome.is_ok()).await;
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What others know of numbers: where they are, which prefixes a city has, and whether a carrier can
 //! sell them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{Error, NumberService};
@@ -14,7 +16,7 @@ use crate::{
 const NOT_TO_BE_HAD: &str = "error";
 
 /// Why a directory of places is of no help.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum DirectoryFault {
     /// Nobody said where the directory of cities is.
     #[error("Unable to acquire numbers missing carrier url")]
@@ -26,14 +28,14 @@ pub enum DirectoryFault {
         said: Value,
         /// What happened.
         #[source]
-        source: DirectoryError,
+        source: Arc<DirectoryError>,
     },
     /// Nobody said where the directory of localities is.
     #[error("could not get locality url")]
     NoLocalities,
     /// The directory of localities failed.
     #[error("number locality lookup failed")]
-    Localities(#[source] DirectoryError),
+    Localities(#[source] Arc<DirectoryError>),
 }
 
 /// A text that is looked up, and the number that it means, if it means one.
@@ -82,7 +84,7 @@ impl NumberService {
                 DirectoryError::Refused { said, .. } => said.clone(),
                 other => other.to_string().into(),
             };
-            DirectoryFault::Cities { said, source }.into()
+            DirectoryFault::Cities { said, source: Arc::new(source) }.into()
         })
     }
 
@@ -100,7 +102,7 @@ impl NumberService {
             json!({})
         } else {
             let answer = self.directory.localities(&url, &numbers, limits(&settings)).await;
-            answer.map_err(DirectoryFault::Localities)?
+            answer.map_err(|err| DirectoryFault::Localities(Arc::new(err)))?
         };
         for text in texts.iter().filter(|text| text.number.is_none()) {
             places[&text.given] = json!({ "status": "error", "message": "not a number" });
