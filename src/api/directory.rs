@@ -2,16 +2,16 @@
 //! has.
 #![expect(dead_code, reason = "the types are read by the document's generator only")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::service::LookedUp;
+use crate::service::Batch;
 
 use super::{
-    Api,
+    Api, collection,
     envelope::Reply,
     extract::{AccountCall, OpenCall},
     fault::Fault,
@@ -119,30 +119,10 @@ async fn prefixes(api: &Api, query: &Query) -> Result<Reply, Fault> {
     Ok(Reply::ok(api.service.city_prefixes(city).await?))
 }
 
-/// The numbers that a request lists, each once.
-async fn numbers(api: &Api, call: &AccountCall) -> Result<Vec<LookedUp>, Fault> {
-    let wrong =
-        |rule, message: &str| Fault::validation("numbers", rule, json!({ "message": message }));
-    let list = match call.object()?.get("numbers").or_else(|| call.body.root.get("numbers")) {
-        None => return Err(wrong("required", "list of numbers missing")),
-        Some(Value::Array(list)) => list,
-        Some(_) => return Err(wrong("type", "numbers must be a list")),
-    };
-    if list.is_empty() {
-        return Err(wrong("minimum", "minimum 1 number required"));
-    }
-    let texts: Option<Vec<String>> =
-        list.iter().map(|number| number.as_str().map(str::to_owned)).collect();
-    let texts = texts.ok_or_else(|| wrong("type", "numbers must be a list of strings"))?;
-    let (numbers, most) = api.service.looked_up(texts).await?;
-    if numbers.len() > most {
-        let message = format!("List must have not more than {most} items");
-        let what = json!({ "message": message, "target": most });
-        return Err(Fault::validation("numbers", "maxItems", what));
-    }
-    let distinct: BTreeSet<&str> = numbers.iter().map(LookedUp::key).collect();
-    if distinct.len() < numbers.len() {
-        return Err(wrong("uniqueItems", "some numbers appear twice"));
-    }
-    Ok(numbers)
+/// The numbers that a request lists, in `data` or around it.
+async fn numbers(api: &Api, call: &AccountCall) -> Result<Batch, Fault> {
+    let data = call.object()?;
+    let data = if data.contains_key("numbers") { data } else { &call.body.root };
+    let texts = collection::numbers_of(data, api.limits.batch_size)?;
+    Ok(api.service.batch(&texts).await?)
 }

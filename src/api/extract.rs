@@ -106,13 +106,12 @@ impl FromRequestParts<Api> for OpenCall {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
         let call = call_of(parts)?;
         limit(api, &call, None)?;
-        let actor = match &call.token {
-            None => None,
-            Some(_) => {
-                let caller = authenticate(api, &call).await?;
-                caller.needs(scope_of(&call))?;
-                Some(caller.actor)
-            }
+        let actor = if call.token.is_some() {
+            let caller = authenticate(api, &call).await?;
+            caller.needs(scope_of(&call))?;
+            Some(caller.actor)
+        } else {
+            None
         };
         check_kind(&call)?;
         Ok(Self { actor, call })

@@ -424,6 +424,11 @@ mod tests {
             "invalid_state_transition",
             json!({"code": 400, "error": "invalid_state_transition", "cause": "from aging to reserved", "message": "invalid state transition"}),
         );
+        check(Error::SearchRestricted, 404, "number search restricted", json!({}));
+        check(Error::NoReseller, 404, "nonexistent reseller_id", json!({}));
+        check(DirectoryFault::NoLocalities.into(), 500, "could not get locality url", json!({}));
+        let missing = json!("Unable to acquire numbers missing carrier url");
+        check(DirectoryFault::NoCities.into(), 500, "init failed", missing);
         check(
             Error::NoChange,
             400,

@@ -91,7 +91,7 @@ impl NumberRepository {
         if offers.is_empty() {
             return Ok(());
         }
-        let db = self.offers_of(self.now());
+        let db = offers_of(self.now());
         let ids: Vec<String> = offers.iter().map(Offer::id).collect();
         let mut sets = Vec::new();
         for (offer, found) in offers.iter().zip(self.store.get_many(&db, &ids).await?) {
@@ -135,7 +135,7 @@ impl NumberRepository {
     pub async fn offers(&self, number: &E164, ttl: i64) -> Result<Vec<Offer>, RepositoryError> {
         let now = self.now();
         let mut offers = Vec::new();
-        for db in [self.offers_of(now), self.offers_of(now - DAY)] {
+        for db in [offers_of(now), offers_of(now - DAY)] {
             let query = Query {
                 question: Question::All,
                 range: IdRange::starting_with(&format!("{number}:")),
@@ -158,7 +158,7 @@ impl NumberRepository {
     /// Makes the database of a day that has begun, and drops those that nobody reads any more.
     async fn begin_day(&self, db: &DbName) -> Result<(), RepositoryError> {
         self.store.create_database(db).await?;
-        let yesterday = self.offers_of(self.now() - DAY);
+        let yesterday = offers_of(self.now() - DAY);
         for old in self.store.databases(DATABASES).await? {
             if old < yesterday {
                 self.store.drop_database(&old).await?;
@@ -166,10 +166,10 @@ impl NumberRepository {
         }
         Ok(())
     }
+}
 
-    /// The database of the day that `time`, in Gregorian seconds, lies in.
-    fn offers_of(&self, time: i64) -> DbName {
-        let time = from_gregorian_seconds(time).unwrap_or_default();
-        DbName::new(format!("{DATABASES}{}", time.to_zoned(TimeZone::UTC).strftime("%Y%m%d")))
-    }
+/// The database of the day that `time`, in Gregorian seconds, lies in.
+fn offers_of(time: i64) -> DbName {
+    let time = from_gregorian_seconds(time).unwrap_or_default();
+    DbName::new(format!("{DATABASES}{}", time.to_zoned(TimeZone::UTC).strftime("%Y%m%d")))
 }

@@ -32,9 +32,9 @@ impl NumberService {
         searcher: &Searcher,
     ) -> Result<CarriersInfo, Error> {
         let settings = self.settings.get().await?;
-        let searched = self.searched_carriers(&settings, searcher).await?;
-        let searched = searched.iter().filter_map(carriers::find);
-        let longest = searched.map(|carrier| carrier.longest_prefix).min();
+        let asked = self.searched_carriers(&settings, searcher).await?;
+        let known = asked.iter().filter_map(carriers::find);
+        let longest = known.map(|carrier| carrier.longest_prefix).min();
         let bare = |carrier: &Descriptor| carrier.name.trim_start_matches("knm_").to_owned();
         Ok(CarriersInfo {
             maximal_prefix_length: longest.unwrap_or(LONGEST_PREFIX),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Error, NumberService};
+use super::{Batch, Error, NumberService, batch::key};
 use crate::{
     carriers::{DirectoryError, Limits},
     domain::{AccountId, E164},
@@ -38,36 +38,7 @@ pub enum DirectoryFault {
     Localities(#[source] Arc<DirectoryError>),
 }
 
-/// A text that is looked up, and the number that it means, if it means one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookedUp {
-    /// The text, as it was given.
-    pub given: String,
-    /// The number.
-    pub number: Option<E164>,
-}
-
-impl LookedUp {
-    /// The number, else the text.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        self.number.as_ref().map_or(&self.given, E164::as_str)
-    }
-}
-
 impl NumberService {
-    /// Reads texts that are to be looked up, and how many may be at once.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Configuration`] and its like.
-    pub async fn looked_up(&self, texts: Vec<String>) -> Result<(Vec<LookedUp>, usize), Error> {
-        let settings = self.settings.get().await?;
-        let read =
-            |given: String| LookedUp { number: settings.numbering.parse(&given).ok(), given };
-        Ok((texts.into_iter().map(read).collect(), settings.search.quantity))
-    }
-
     /// Which prefixes the cities have whose names begin so.
     ///
     /// # Errors
@@ -93,19 +64,19 @@ impl NumberService {
     /// # Errors
     ///
     /// [`Error::Directory`], and those of every read.
-    pub async fn localities(&self, texts: &[LookedUp]) -> Result<Value, Error> {
+    pub async fn localities(&self, batch: &Batch) -> Result<Value, Error> {
         let settings = self.settings.get().await?;
         let directories = self.settings.directories().await?;
         let url = directories.localities.ok_or(DirectoryFault::NoLocalities)?;
-        let numbers: Vec<E164> = texts.iter().filter_map(|it| it.number.clone()).collect();
+        let numbers = batch.numbers();
         let mut places = if numbers.is_empty() {
             json!({})
         } else {
-            let answer = self.directory.localities(&url, &numbers, limits(&settings)).await;
+            let answer = self.directory.localities(&url, numbers, limits(&settings)).await;
             answer.map_err(|err| DirectoryFault::Localities(Arc::new(err)))?
         };
-        for text in texts.iter().filter(|text| text.number.is_none()) {
-            places[&text.given] = json!({ "status": "error", "message": "not a number" });
+        for text in batch.given().iter().filter_map(|given| given.as_ref().err()) {
+            places[text] = json!({ "status": "error", "message": "not a number" });
         }
         Ok(places)
     }
@@ -119,27 +90,25 @@ impl NumberService {
     pub async fn check(
         &self,
         account: &AccountId,
-        texts: &[LookedUp],
+        batch: &Batch,
     ) -> Result<Map<String, Value>, Error> {
         let settings = self.settings.get().await?;
         let searcher = self.searcher(None, Some(account), None).await?;
         let carriers = self.searched_carriers(&settings, &searcher).await?;
-        let numbers: Vec<E164> = texts.iter().filter_map(|it| it.number.clone()).collect();
+        let numbers = batch.numbers().to_vec();
         let asked = self.each_outside(&carriers, settings.search.timeout, move |carrier| {
             let numbers = numbers.clone();
             async move { carrier.check(&numbers).await }
         });
         let answers = asked.await;
-        let said = |text: &LookedUp| {
-            let of_number = |number| {
-                let mut words = answers.iter().filter_map(|(_, said)| said.get(number));
-                let best = words.clone().find(|word| *word == "success");
-                best.or_else(|| words.next()).cloned()
-            };
-            text.number.as_ref().and_then(of_number)
+        let said = |number: &E164| {
+            let mut words = answers.iter().filter_map(|(_, said)| said.get(number));
+            let best = words.clone().find(|word| *word == "success");
+            best.or_else(|| words.next()).map_or(NOT_TO_BE_HAD, String::as_str)
         };
-        let word = |text: &LookedUp| said(text).unwrap_or_else(|| NOT_TO_BE_HAD.to_owned());
-        Ok(texts.iter().map(|text| (text.key().to_owned(), word(text).into())).collect())
+        let word = |given: &Result<E164, String>| given.as_ref().map_or(NOT_TO_BE_HAD, said);
+        let row = |given| (key(given).to_owned(), word(given).into());
+        Ok(batch.given().iter().map(row).collect())
     }
 }
 

@@ -157,7 +157,9 @@ impl Error {
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
-            Self::NotFound(_) | Self::NoAccount(_) => "not_found",
+            Self::NotFound(_) | Self::NoAccount(_) | Self::SearchRestricted | Self::NoReseller => {
+                "not_found"
+            }
             Self::NotReconcilable(_) => "not_reconcilable",
             Self::Exists(_) => "number_exists",
             Self::Forbidden { .. } => "forbidden",
@@ -168,9 +170,7 @@ impl Error {
             Self::AccountExists(_) => "account_exists",
             Self::PreconditionFailed => "precondition_failed",
             Self::Conflict => "datastore_conflict",
-            Self::Carrier { .. } => "unspecified_fault",
-            Self::SearchRestricted | Self::NoReseller => "not_found",
-            Self::Directory(_) => "unspecified_fault",
+            Self::Carrier { .. } | Self::Directory(_) => "unspecified_fault",
             Self::Configuration(_) | Self::Store(_) => "datastore_fault",
             Self::Unavailable(_) => "datastore_unreachable",
         }

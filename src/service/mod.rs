@@ -32,7 +32,7 @@ pub use self::{
     change::{IfMatch, Terms},
     convert_carrier::{ConversionScope, Converted, Failure},
     create::Creation,
-    directory::{DirectoryFault, LookedUp},
+    directory::DirectoryFault,
     error::Error,
     filter::Filter,
     generate::{Generation, NewStock},

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// For how long what was found can be paged through.
-const REMEMBERED: Duration = Duration::from_secs(3600);
+const REMEMBERED: Duration = Duration::from_hours(1);
 /// How many numbers of all searches are remembered, at most.
 const REMEMBERED_NUMBERS: u64 = 500_000;
 
@@ -183,14 +183,13 @@ impl NumberService {
             searcher: searcher.clone(),
         };
         let known = if query.offset == 0 { None } else { self.searches.get(&key).await };
-        let found = match known {
-            Some(found) => found,
+        let found = if let Some(found) = known {
+            found
+        } else {
             // The first page may have been another replica's.
-            None => {
-                let found = Arc::new(self.look(searcher, query).await?);
-                self.searches.insert(key, found.clone()).await;
-                found
-            }
+            let found = Arc::new(self.look(searcher, query).await?);
+            self.searches.insert(key, found.clone()).await;
+            found
         };
         Ok(found.iter().skip(query.offset).take(query.quantity).cloned().collect())
     }

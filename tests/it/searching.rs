@@ -4,7 +4,7 @@
 use std::{future::Future, sync::Arc};
 
 use number_manager::{
-    domain::{AccountId, Actor, Prefix, State, SystemClock, account_database, calling_code},
+    domain::{AccountId, Actor, E164, Prefix, State, SystemClock, account_database, calling_code},
     repository::{AccountRepository, NumberRepository, SettingsRepository},
     service::{AccountRule, Found, Generation, NewAccount, NumberService, SearchQuery, Searcher},
     store::{DbName, Expect, SharedStore, Write, sqlite::SqliteStore},
@@ -166,6 +166,6 @@ async fn generate(vector: &Vector) -> Value {
         dry_run: false,
     };
     let stock = service.generate_numbers(&Actor::operator(), &wanted).await.unwrap();
-    let made: Vec<&str> = stock.made.iter().map(|number| number.as_str()).collect();
+    let made: Vec<&str> = stock.made.iter().map(E164::as_str).collect();
     json!(made)
 }

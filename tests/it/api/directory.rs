@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::world::{HOLDER, Who, World, numbers, over_both_stores};
 use crate::support::{
-    app::{Answer, TestApp},
+    app::{ACCOUNT, Answer},
     web::{Script, WebServer},
 };
 
@@ -97,14 +97,10 @@ async fn the_other_phonebook_knows_places_too(world: &World) {
 }
 
 async fn lists_of_numbers_are_checked(world: &World) {
-    world.configured(json!({"maximum_search_quantity": 2})).await;
-    let app = TestApp::over(world.store.clone(), super::world::UNLIMITED).await;
     for (data, rule, message) in [
         (json!({}), "required", "list of numbers missing"),
         (json!({"numbers": []}), "minimum", "minimum 1 number required"),
         (json!({"numbers": "+14155550100"}), "type", "numbers must be a list"),
-        (json!({"numbers": null}), "type", "numbers must be a list"),
-        (json!({"numbers": [1]}), "type", "numbers must be a list of strings"),
         (
             json!({"numbers": ["+14155550100", "4155550100"]}),
             "uniqueItems",
@@ -113,24 +109,14 @@ async fn lists_of_numbers_are_checked(world: &World) {
         (json!({"numbers": ["a", "a"]}), "uniqueItems", "some numbers appear twice"),
     ] {
         for path in ["/locality", "/check"] {
-            let ask = app
-                .ask(Method::POST, &numbers(path))
-                .token(&app.account(crate::support::app::ACCOUNT));
-            let answer = ask.data(&data).send().await;
+            let answer = world.ask(HOLDER, Method::POST, &numbers(path), Some(&data)).await;
             let wanted = json!({"numbers": {rule: {"message": message}}});
             answer.check_error(400, "validation error", &wanted);
         }
     }
-    let data = json!({"numbers": ["1", "2", "3"]});
-    let ask =
-        app.ask(Method::POST, &numbers("/check")).token(&app.account(crate::support::app::ACCOUNT));
-    let answer = ask.data(&data).send().await;
-    let rule = json!({"message": "List must have not more than 2 items", "target": 2});
-    answer.check_error(400, "validation error", &json!({"numbers": {"maxItems": rule}}));
     // Members are looked for around `data` too.
     let body = json!({"data": {}, "numbers": ["+14155550100"]}).to_string();
-    let ask =
-        app.ask(Method::POST, &numbers("/check")).token(&app.account(crate::support::app::ACCOUNT));
+    let ask = world.app.ask(Method::POST, &numbers("/check")).token(&world.app.account(ACCOUNT));
     assert_eq!(ask.body(body).send().await.data(200), json!({"+14155550100": "error"}));
 }
 

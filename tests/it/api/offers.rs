@@ -19,6 +19,7 @@ use crate::support::{
 
 over_both_stores! {
     what_was_offered_is_taken_at_any_replica,
+    many_offers_are_taken_at_once,
     an_offer_is_for_whom_it_was_made,
     an_offer_ends,
     offers_of_days_gone_by_are_dropped,
@@ -112,6 +113,27 @@ async fn what_was_offered_is_taken_at_any_replica(world: &World) {
     );
     assert_eq!(look(&other, ACCOUNT).await, 2, "it is offered no more");
     activate(&app, ACCOUNT).await.check_status(201);
+}
+
+async fn many_offers_are_taken_at_once(world: &World) {
+    let app = stocked(world, "managed", ACCOUNT).await;
+    assert_eq!(look(&app, ACCOUNT).await, 3);
+    let ids = ["+14155550100", "+14155550101", "+14155550102", "+14155550103"];
+    let put = async |account: &str, rest: &str, data: &Value| {
+        let path = path_of(account, rest);
+        app.ask(Method::PUT, &path).token(&app.account(account)).data(data).send().await
+    };
+    let data = json!({ "numbers": ids });
+    let refused = put(STRANGER, "/collection/activate", &data).await.data(201);
+    assert_eq!(refused["error"].as_object().unwrap().len(), 4);
+    let done = put(ACCOUNT, "/collection/activate", &data).await.data(201);
+    assert!(done["success"].as_object().unwrap().keys().eq(&ids[..3]));
+    assert_eq!(done["error"][ids[3]]["error"], "not_found");
+    assert_eq!(stock(world, "managed").await["pvt_assigned_to"], ACCOUNT);
+    let path = numbers("/collection");
+    let ask = app.ask(Method::DELETE, &path).token(&app.account(ACCOUNT));
+    ask.data(&data).send().await.check_status(200);
+    assert_eq!(stock(world, "managed").await, stock_of(ACCOUNT, "managed", "available", None));
 }
 
 async fn an_offer_is_for_whom_it_was_made(world: &World) {
