@@ -9,6 +9,7 @@ use super::{
     extract::AccountCall,
     fault::Fault,
     openapi::{AccountPath, Answer, CarriersInfoBody, ClassifiersBody, Faults, NumberPath},
+    search::ResellerParameter,
 };
 
 /// List the classifiers.
@@ -47,14 +48,16 @@ pub(super) async fn classify_number(
     get,
     path = "/v2/accounts/{account_id}/phone_numbers/carriers_info",
     tag = "classifiers",
-    params(AccountPath),
+    params(AccountPath, ResellerParameter),
     responses((status = 200, description = "The carriers", body = Answer<CarriersInfoBody>), Faults),
 )]
 pub(super) async fn get_carriers_info(
     State(api): State<Api>,
     call: AccountCall,
 ) -> Result<Reply, Fault> {
-    let info = api.service.carriers_info(&call.actor).await?;
+    let reseller = call.query.get("reseller_id");
+    let searcher = api.service.searcher(Some(&call.actor), Some(&call.account), reseller).await?;
+    let info = api.service.carriers_info(&call.actor, &searcher).await?;
     let states: Vec<Value> =
         info.usable_creation_states.iter().map(|state| state.as_str().into()).collect();
     Ok(Reply::ok(json!({

@@ -146,7 +146,7 @@ async fn read(api: &Api, call: &AccountCall) -> Result<(Batch, Wanted), Fault> {
 }
 
 /// The texts under `numbers`.
-fn numbers_of(data: &Map<String, Value>, most: usize) -> Result<Vec<String>, Fault> {
+pub(super) fn numbers_of(data: &Map<String, Value>, most: usize) -> Result<Vec<String>, Fault> {
     const NUMBERS: &str = "numbers";
     let refuse = |rule: &str, message: &str| {
         Err(Fault::validation(NUMBERS, rule, json!({ "message": message })))

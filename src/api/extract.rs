@@ -34,6 +34,22 @@ pub(super) struct AdminCall {
     call: Arc<Call>,
 }
 
+/// A request that needs no token. One that has a token needs a good one.
+#[derive(Debug)]
+pub(super) struct OpenCall {
+    /// Who asks, if that one said so.
+    pub actor: Option<Actor>,
+    call: Arc<Call>,
+}
+
+impl Deref for OpenCall {
+    type Target = Call;
+
+    fn deref(&self) -> &Call {
+        &self.call
+    }
+}
+
 impl Deref for AccountCall {
     type Target = Call;
 
@@ -81,6 +97,24 @@ impl FromRequestParts<Api> for AdminCall {
         caller.needs(scope_of(&call))?;
         check_kind(&call)?;
         Ok(Self { actor: caller.actor, call })
+    }
+}
+
+impl FromRequestParts<Api> for OpenCall {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
+        let call = call_of(parts)?;
+        limit(api, &call, None)?;
+        let actor = if call.token.is_some() {
+            let caller = authenticate(api, &call).await?;
+            caller.needs(scope_of(&call))?;
+            Some(caller.actor)
+        } else {
+            None
+        };
+        check_kind(&call)?;
+        Ok(Self { actor, call })
     }
 }
 

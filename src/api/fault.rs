@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{AccountId, E164},
-    service::Error,
+    service::{DirectoryFault, Error},
 };
 
 /// How many seconds a client should wait before it asks an unreachable store again.
@@ -108,6 +108,12 @@ impl From<Error> for Fault {
             }
             Error::Repeated => return Self::repeated_numbers(),
             Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
+            Error::SearchRestricted | Error::NoReseller => {
+                return fault(StatusCode::NOT_FOUND, message, json!({}));
+            }
+            Error::Directory(directory) => {
+                return Self::directory(directory, message).caused_by(error);
+            }
             Error::Carrier { number, .. } => {
                 return Self::carrier(number, message).caused_by(error);
             }
@@ -159,6 +165,23 @@ impl Fault {
     fn unknown_carrier(name: &str) -> Self {
         let cause = format!("'{name}' is not known by the system");
         of_number(StatusCode::BAD_REQUEST, "invalid", Some(&cause), "invalid".to_owned())
+    }
+
+    fn directory(directory: &DirectoryFault, message: String) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        match directory {
+            DirectoryFault::NoCities => fault(status, "init failed", message.into()),
+            DirectoryFault::Cities { said, .. } => fault(status, "init failed", said.clone()),
+            DirectoryFault::NoLocalities | DirectoryFault::Localities(_) => {
+                fault(status, message, json!({}))
+            }
+        }
+    }
+
+    /// A search for the prefixes of no city.
+    pub(crate) fn missing_city() -> Self {
+        let data = json!({ "message": "bad identifier", "cause": "city" });
+        fault(StatusCode::NOT_FOUND, "bad_identifier", data)
     }
 
     fn carrier(number: &E164, message: String) -> Self {
@@ -270,6 +293,11 @@ impl Fault {
         fault(StatusCode::BAD_REQUEST, "validation error", data)
     }
 
+    /// Values break rules: by field, then by rule.
+    pub(crate) fn invalid_fields(data: Map<String, Value>) -> Self {
+        fault(StatusCode::BAD_REQUEST, "validation error", Value::Object(data))
+    }
+
     /// A list names a number twice.
     fn repeated_numbers() -> Self {
         let what = json!({ "message": "some numbers appear twice" });
@@ -291,11 +319,6 @@ impl Fault {
     /// A parameter of the query asks for what cannot be.
     pub(crate) fn faulty_request(message: &str) -> Self {
         fault(StatusCode::NOT_FOUND, "faulty_request", json!({ "message": message }))
-    }
-
-    /// The request asks for something that this build does not do.
-    pub(crate) fn not_implemented() -> Self {
-        plain(StatusCode::NOT_IMPLEMENTED, "not_implemented")
     }
 
     /// A number is not in use as the request needs it.
@@ -415,6 +438,11 @@ mod tests {
             "invalid_state_transition",
             json!({"code": 400, "error": "invalid_state_transition", "cause": "from aging to reserved", "message": "invalid state transition"}),
         );
+        check(Error::SearchRestricted, 404, "number search restricted", json!({}));
+        check(Error::NoReseller, 404, "nonexistent reseller_id", json!({}));
+        check(DirectoryFault::NoLocalities.into(), 500, "could not get locality url", json!({}));
+        let missing = json!("Unable to acquire numbers missing carrier url");
+        check(DirectoryFault::NoCities.into(), 500, "init failed", missing);
         check(
             Error::NoChange,
             400,

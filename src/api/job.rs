@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::service::Converted;
+use crate::service::{Converted, NewStock};
 
 use super::{fault, text};
 
@@ -47,6 +47,14 @@ impl Counts {
         self.failed += result.failed.len() as u64;
     }
 
+    fn join(&mut self, other: Self) {
+        self.read += other.read;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+    }
+
     fn state(&self) -> &'static str {
         match (self.failed, self.changed + self.unchanged) {
             (0, _) => "succeeded",
@@ -58,45 +66,89 @@ impl Counts {
 
 /// A finished conversion.
 pub(super) fn conversion(run: &Record, results: &[Converted]) -> Value {
-    let mut counts = Counts::default();
-    let mut per_database = BTreeMap::<String, Counts>::new();
-    let mut failures = Vec::new();
+    let mut report = Report::default();
     for result in results {
+        let mut counts = Counts::default();
         counts.add(result);
         let name = result.database.as_deref().map(text::database);
-        if let Some(name) = &name {
-            // Several parts of a database are several results.
-            per_database.entry(name.clone()).or_default().add(result);
+        report.count(name.as_deref(), counts);
+        for (id, failure) in &result.failed {
+            report.fail(name.as_deref(), id, &failure.error, &failure.message);
         }
-        for (id, failure) in result.failed.iter().take(FAILURES - failures.len()) {
-            failures.push(json!({
+    }
+    report.of(run)
+}
+
+/// Numbers that were made. Those that were there before are listed and are no failures.
+pub(super) fn generation(run: &Record, stock: &NewStock) -> Value {
+    let mut report = Report::default();
+    let (made, existing) = (stock.made.len() as u64, stock.existing.len() as u64);
+    let failed = stock.failed.len() as u64;
+    let read = made + existing + failed;
+    let name = text::database(&stock.database);
+    let counts = Counts { read, changed: made, unchanged: 0, skipped: existing, failed };
+    report.count(Some(&name), counts);
+    for (id, failure) in &stock.failed {
+        report.fail(Some(&name), id.as_str(), &failure.error, &failure.message);
+    }
+    for id in &stock.existing {
+        let message = format!("number {id} already exists");
+        report.fail(Some(&name), id.as_str(), "number_exists", &message);
+    }
+    report.of(run)
+}
+
+/// What is put together for an answer.
+#[derive(Default)]
+struct Report {
+    counts: Counts,
+    per_database: BTreeMap<String, Counts>,
+    failures: Vec<Value>,
+}
+
+impl Report {
+    /// Adds what was counted. Several parts of a database are several results.
+    fn count(&mut self, database: Option<&str>, counts: Counts) {
+        self.counts.join(counts);
+        if let Some(name) = database {
+            self.per_database.entry(name.to_owned()).or_default().join(counts);
+        }
+    }
+
+    fn fail(&mut self, database: Option<&str>, id: &str, error: &str, message: &str) {
+        if self.failures.len() < FAILURES {
+            self.failures.push(json!({
                 "id": id,
-                "database": name,
-                "code": fault::code_of(&failure.error),
-                "error": failure.error,
-                "message": failure.message,
+                "database": database,
+                "code": fault::code_of(error),
+                "error": error,
+                "message": message,
             }));
         }
     }
-    let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    json!({
-        "id": Uuid::new_v4().simple().to_string(),
-        "operation": run.name,
-        "state": counts.state(),
-        "created": time(run.started),
-        "started": time(run.started),
-        "finished": time(run.finished),
-        "scope": run.scope,
-        "options": { "dry_run": run.dry_run },
-        "progress": {
-            "databases_done": per_database.len(),
-            "databases_total": per_database.len(),
-        },
-        "counts": counts,
-        "per_database": per_database,
-        "truncated": counts.failed > failures.len() as u64,
-        "failures": failures,
-    })
+
+    fn of(self, run: &Record) -> Value {
+        let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let told = self.counts.failed + self.counts.skipped;
+        json!({
+            "id": Uuid::new_v4().simple().to_string(),
+            "operation": run.name,
+            "state": self.counts.state(),
+            "created": time(run.started),
+            "started": time(run.started),
+            "finished": time(run.finished),
+            "scope": run.scope,
+            "options": { "dry_run": run.dry_run },
+            "progress": {
+                "databases_done": self.per_database.len(),
+                "databases_total": self.per_database.len(),
+            },
+            "counts": self.counts,
+            "per_database": self.per_database,
+            "truncated": told > self.failures.len() as u64,
+            "failures": self.failures,
+        })
+    }
 }
 
 #[cfg(test)]

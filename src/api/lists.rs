@@ -19,12 +19,13 @@ use crate::{
 use super::{
     Api,
     envelope::{EXPIRES, Page, Reply},
-    extract::{AccountCall, AdminCall},
+    extract::{AccountCall, AdminCall, OpenCall},
     fault::Fault,
     listing::{self, PageSizes},
     openapi::{AccountPath, Answer, Faults, ListParameters, ListingBody},
     request::{Call, Query},
     rows::{Form, Rows},
+    search::{self, ResellerParameter, SearchBody, SearchParameters},
     shape,
 };
 
@@ -35,7 +36,7 @@ const FILE_NAME: &str = "phone_numbers.csv";
 /// The longest name of a table, in characters.
 const FILE_NAME_MAX: usize = 100;
 
-/// List the numbers that an account holds.
+/// List the numbers that an account holds; with `prefix`, look for numbers to buy.
 ///
 /// With `Accept: text/csv` or `accept=csv` the answer is a table of all of them, or of one page when
 /// `page_size` or `start_key` is given. A list without pages and a table are sent while they are
@@ -44,10 +45,10 @@ const FILE_NAME_MAX: usize = 100;
     get,
     path = "/v2/accounts/{account_id}/phone_numbers",
     tag = "numbers",
-    params(AccountPath, ListParameters, TableParameters),
+    params(AccountPath, ListParameters, TableParameters, SearchParameters),
     responses(
         (status = 200, description = "A page of numbers, or a table", content(
-            (Answer<ListingBody> = "application/json"),
+            (Answer<AccountBody> = "application/json"),
             (String = "text/csv"),
         )),
         (status = 304, description = "The list is the one of the `ETag` in `If-None-Match`"),
@@ -58,8 +59,8 @@ pub(super) async fn list_numbers(
     State(api): State<Api>,
     call: AccountCall,
 ) -> Result<Response, Fault> {
-    if is_search(&call.query) {
-        return Err(Fault::not_implemented());
+    if search::is_asked(&call.query) {
+        return Ok(search::search_for_account(&api, &call).await?.into_response());
     }
     let mut query = query(&api, &call)?;
     if call.wants_csv && !is_paged(&call.query) {
@@ -102,25 +103,28 @@ pub(super) async fn page(api: &Api, call: &AccountCall, query: ListQuery) -> Res
     Ok(Reply::ok(rows.data()).page(is_paged.then_some(page)))
 }
 
-/// List all numbers.
+/// List all numbers, or look for numbers to buy.
 ///
-/// For administrators. At least one parameter is needed that is no search's.
+/// With a filter, or the page of a list, an administrator lists what there is. Everything else is a
+/// search, which needs no token on behalf of a reseller that allows it.
 #[utoipa::path(
     get,
     path = "/v2/phone_numbers",
     tag = "numbers",
-    params(ListParameters, AllParameters),
+    params(ListParameters, AllParameters, SearchParameters, ResellerParameter),
     responses(
-        (status = 200, description = "A page of numbers", body = Answer<AllListingBody>),
+        (status = 200, description = "A page of numbers", body = Answer<AllBody>),
         Faults,
     ),
+    security((), ("auth_token" = []), ("bearer" = [])),
 )]
 pub(super) async fn list_all_numbers(
     State(api): State<Api>,
     mut parts: Parts,
 ) -> Result<Reply, Fault> {
-    if is_search(&Query::read(&parts.uri)) {
-        return Err(Fault::not_implemented());
+    if !is_list(&Query::read(&parts.uri)) {
+        let call = OpenCall::from_request_parts(&mut parts, &api).await?;
+        return search::search_openly(&api, &call).await;
     }
     let call = AdminCall::from_request_parts(&mut parts, &api).await?;
     let listing = api.service.list_all(&call.actor, read_all(&api, &call.query)?).await?;
@@ -136,11 +140,11 @@ pub(super) async fn list_all_numbers(
     Ok(Reply::ok(data).page(Some(page)))
 }
 
-/// Whether a request is a search for numbers to buy: it has a prefix, and filters nothing.
-fn is_search(query: &Query) -> bool {
+/// Whether a request without an account asks for a list: it filters, or it names no prefix and asks
+/// for a page.
+fn is_list(query: &Query) -> bool {
     let is_filter = |(name, _): &(String, String)| name.starts_with("filter_");
-    query.get("prefix").is_some_and(|prefix| !prefix.trim().is_empty())
-        && !query.0.iter().any(is_filter)
+    query.0.iter().any(is_filter) || is_paged(query) && !search::is_asked(query)
 }
 
 fn is_paged(query: &Query) -> bool {
@@ -216,6 +220,15 @@ fn file_name(wanted: &str) -> String {
     if name.is_empty() { FILE_NAME.to_owned() } else { name.to_owned() }
 }
 
+/// A page of an account's numbers, or the numbers that a search found.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read by the document's generator only")]
+enum AccountBody {
+    List(ListingBody),
+    Search(SearchBody),
+}
+
 /// How a table is asked for.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -242,6 +255,15 @@ struct AllParameters {
     filter_owner: Option<String>,
     /// The same as `filter_owner`.
     filter_assigned_to: Option<String>,
+}
+
+/// A page of all numbers, or the numbers that a search found.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read by the document's generator only")]
+enum AllBody {
+    List(AllListingBody),
+    Search(SearchBody),
 }
 
 /// A page of all numbers.
@@ -273,12 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_without_filters_is_a_search() {
-        let is_search =
-            |query: &str| is_search(&Query::read(&format!("/?{query}").parse().unwrap()));
-        assert!(is_search("prefix=415"));
-        assert!(!is_search("prefix="));
-        assert!(!is_search("prefix=415&filter_state=available"));
-        assert!(!is_search("filter_state=available"));
+    fn a_filter_or_a_page_without_a_prefix_is_a_list() {
+        let is_list = |query: &str| is_list(&Query::read(&format!("/?{query}").parse().unwrap()));
+        assert!(is_list("filter_state=available"));
+        assert!(is_list("prefix=415&filter_state=available"));
+        assert!(is_list("page_size=10"));
+        assert!(!is_list("prefix=415&page_size=10"));
+        assert!(!is_list("prefix=415"));
+        assert!(!is_list(""));
     }
 }

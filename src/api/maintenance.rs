@@ -4,14 +4,14 @@ use axum::extract::State;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::service::{CarrierUsage, ConversionScope, Error};
+use crate::service::{CarrierUsage, ConversionScope, Error, Generation};
 
 use super::{
     Api,
     envelope::Reply,
     extract::AdminCall,
     fault::Fault,
-    job,
+    generate, job,
     openapi::{
         Answer, CommandRequest, ConversionRequest, Faults, JobBody, OperationsBody, UsageBody,
         UsageParameters, UsageRequest,
@@ -32,10 +32,15 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "Gives numbers another carrier: those of one carrier, or those that are named.",
     ),
     (
+        "generate_numbers",
+        "type: managed | inum, account, start, quantity, dry_run",
+        "Makes consecutive numbers that an account and its customers may take.",
+    ),
+    (
         "sup",
         "command, args",
         "Runs an old command: carrier_module_usage, convert_carrier_module, \
-         convert_carrier_module_number.",
+         convert_carrier_module_number, generate_numbers.",
     ),
 ];
 
@@ -58,9 +63,16 @@ pub(super) enum Operation {
         /// Whether nothing is to be written.
         dry_run: bool,
     },
+    /// Makes numbers for the stock of a carrier.
+    Generate(Generation),
 }
 
 impl Operation {
+    /// A generation that writes.
+    pub(super) fn generate(kind: String, account: String, start: String, quantity: i64) -> Self {
+        Self::Generate(Generation { kind, account, start, quantity, dry_run: false })
+    }
+
     /// A conversion that writes.
     pub(super) fn convert(source: Option<String>, target: String, scope: ConversionScope) -> Self {
         Self::Convert { source, target, scope, dry_run: false }
@@ -182,8 +194,10 @@ pub(super) async fn run_command(State(api): State<Api>, call: AdminCall) -> Resu
     run(&api, &call, operation).await
 }
 
-async fn run(api: &Api, call: &AdminCall, operation: Operation) -> Result<Reply, Fault> {
+/// Runs an operation and answers in the form that the client wants.
+pub(super) async fn run(api: &Api, call: &AdminCall, operation: Operation) -> Result<Reply, Fault> {
     match operation {
+        Operation::Generate(wanted) => generate::run(api, call, &wanted).await,
         Operation::Usage { prefixes } => {
             let usage = count(api, call, prefixes.as_deref()).await?;
             if call.wants_text {
@@ -231,7 +245,7 @@ fn prefix(given: &str) -> String {
 }
 
 /// In words an unknown carrier is the one line that the old command printed.
-fn refused(error: Error, in_words: bool) -> Fault {
+pub(super) fn refused(error: Error, in_words: bool) -> Fault {
     let line = match &error {
         Error::UnknownCarrier(_) if in_words => Some(error.to_string()),
         _ => None,

@@ -159,6 +159,7 @@ pub(super) async fn activate_number(
     State(api): State<Api>,
     call: AccountCall,
 ) -> Result<Reply, Fault> {
+    api.limiter.take_activation(&call.account)?;
     let wanted = Wanted::read(call.object()?)?;
     let number = call.number_to_write(&api).await?;
     let view = api

@@ -11,7 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, classifiers, collection, health, lists, maintenance, numbers, porting, repair,
+    Api, accounts, classifiers, collection, directory, generate, health, lists, maintenance,
+    numbers, porting, repair,
 };
 
 /// The document without its routes.
@@ -75,6 +76,10 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         ))
         .routes(routes!(collection::activate_numbers))
         .routes(routes!(numbers::get_any_number))
+        .routes(routes!(directory::check_numbers))
+        .routes(routes!(directory::locate_numbers))
+        .routes(routes!(directory::get_prefixes))
+        .routes(routes!(directory::get_open_prefixes))
         .routes(routes!(classifiers::list_classifiers))
         .routes(routes!(classifiers::classify_number))
         .routes(routes!(classifiers::get_carriers_info))
@@ -82,6 +87,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(maintenance::list_operations))
         .routes(routes!(maintenance::get_carrier_usage, maintenance::count_carriers))
         .routes(routes!(maintenance::convert_carrier))
+        .routes(routes!(generate::generate_numbers))
         .routes(routes!(maintenance::run_command))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
@@ -204,9 +210,6 @@ pub(super) enum Faults {
     /// A carrier or the service failed.
     #[response(status = 500)]
     Internal(ErrorAnswer),
-    /// The request asks for something that is not done here.
-    #[response(status = 501)]
-    NotImplemented(ErrorAnswer),
     /// The store cannot be reached, or does not hold what can be read.
     #[response(status = 503)]
     Unavailable(ErrorAnswer),

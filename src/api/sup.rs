@@ -58,6 +58,18 @@ const COMMANDS: &[Command] = &[
             Ok(Operation::convert(None, args[1].text()?, scope))
         },
     },
+    Command {
+        name: "generate_numbers",
+        usage: "generate_numbers TYPE ACCOUNT START QUANTITY",
+        arity: 4,
+        operation: |args| {
+            let [kind, account, start] = [args[0].text()?, args[1].text()?, args[2].text()?];
+            let quantity = args[3].text()?;
+            let wrong = || Fault::wrong_type("args", "integer", &quantity.as_str().into());
+            let count = quantity.parse().map_err(|_| wrong())?;
+            Ok(Operation::generate(kind, account, start, count))
+        },
+    },
 ];
 
 /// An argument: a text, or a list of them where KAZOO needed a shell.
@@ -177,6 +189,22 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_generated_in_the_old_order() {
+        check(
+            json!({"command": "generate_numbers", "args": ["managed", "a", 2_223_334_000_i64, 5]}),
+            expect![[
+                r#"Generate(Generation { kind: "managed", account: "a", start: "2223334000", quantity: 5, dry_run: false })"#
+            ]],
+        );
+        check(
+            json!({"command": "generate_numbers", "args": ["managed", "a", "2223334000", "x"]}),
+            expect![[
+                r#"400 {"args":{"type":{"message":"Value did not match type(s): integer","target":"integer","value":"x"}}}"#
+            ]],
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_answers_how_it_is_used() {
         check(
             json!({"command": "convert_carrier_module", "args": ["a"]}),
@@ -187,13 +215,13 @@ mod tests {
         check(
             json!({"command": "drop_everything"}),
             expect![[
-                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET","value":"drop_everything"}}}"#
+                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET | generate_numbers TYPE ACCOUNT START QUANTITY","value":"drop_everything"}}}"#
             ]],
         );
         check(
             json!({"command": "x", "module": "os"}),
             expect![[
-                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET","value":""}}}"#
+                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET | generate_numbers TYPE ACCOUNT START QUANTITY","value":""}}}"#
             ]],
         );
     }

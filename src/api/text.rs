@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::service::{CarrierUsage, Converted};
+use crate::service::{CarrierUsage, Converted, NewStock};
 
 /// What is encoded in the name of a database.
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-').remove(b'.').remove(b'~');
@@ -63,6 +63,24 @@ pub(super) fn conversion(source: Option<&str>, target: &str, results: &[Converte
         let failed = &result.failed;
         line(&mut text, format_args!("updating carrier module failed for {}:", failed.len()));
         for (number, _) in failed {
+            line(&mut text, format_args!("{number}"));
+        }
+    }
+    text
+}
+
+/// Which numbers were made.
+pub(super) fn generation(stock: &NewStock) -> String {
+    let mut text = String::new();
+    let failed: Vec<_> = stock.failed.iter().map(|(number, _)| number.clone()).collect();
+    let name = database(&stock.database);
+    for (words, numbers) in [
+        (format!("generated numbers in database {name} for"), &stock.made),
+        ("numbers existed already for".to_owned(), &stock.existing),
+        ("generating numbers failed for".to_owned(), &failed),
+    ] {
+        line(&mut text, format_args!("{words} {}:", numbers.len()));
+        for number in numbers {
             line(&mut text, format_args!("{number}"));
         }
     }

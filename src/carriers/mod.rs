@@ -1,4 +1,11 @@
-//! The carriers that this build knows, as facts.
+//! The carriers that this build knows as facts, those that somebody else runs, and two directories
+//! of places.
+
+mod directory;
+mod outside;
+
+pub use directory::{Directory, DirectoryError, Limits};
+pub use outside::{CarrierError, Offered, OutsideCarrier, OutsideCarriers, Wanted};
 
 use crate::domain::CarrierName;
 

@@ -1,6 +1,6 @@
 //! `doctor`: check what the service needs, a line each.
 
-use crate::{config::Config, domain::Actor, telemetry};
+use crate::{config::Config, telemetry};
 
 use super::wire;
 
@@ -21,7 +21,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
         let reached = store.ping().await;
         say("the store answers and lets us in", reached.map_err(|why| telemetry::chain(&why)));
         let service = wire::build_service(config, store, &wire::clock());
-        let read = service.carriers_info(&Actor::operator()).await;
+        let read = service.classifiers().await;
         let read = read.map(|_| ()).map_err(|why| telemetry::chain(&why));
         say("the stored configuration can be used", read);
     }

@@ -13,6 +13,13 @@ impl CarrierName {
     /// The carrier of numbers that belong to mobile devices.
     pub const MDN: &'static str = "knm_mdn";
 
+    /// The carrier of numbers that were made for one account.
+    pub const MANAGED: &'static str = "knm_managed";
+    /// The carrier of international numbers that were made for one account.
+    pub const INUM: &'static str = "knm_inum";
+    /// The carrier of numbers that the operator owns.
+    pub const INVENTORY: &'static str = "knm_inventory";
+
     /// Reads a name as a document spells it; older spellings come out as today's. `None` for a
     /// text that stands for no name.
     #[must_use]
@@ -61,6 +68,16 @@ impl CarrierName {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.0 == Self::LOCAL || self.0 == Self::MDN
+    }
+
+    /// The database of what this carrier has in stock; `None` when it keeps none with us.
+    #[must_use]
+    pub fn stock(&self) -> Option<&'static str> {
+        match self.0.as_str() {
+            Self::MANAGED => Some("numbers/managed"),
+            Self::INUM => Some("numbers/inum"),
+            _ => None,
+        }
     }
 
     /// Whether it is the carrier of mobile devices' numbers, which are always in service.

@@ -6,7 +6,8 @@
 //! operator writes, [`settings`] how they are read; [`numbering`] puts them together and is the
 //! door for every number that anyone gives us; [`nanp`] is the North American plan. [`number`] is
 //! what is known of a number, with its [`state`], [`carrier`], [`history`] and [`feature`]s;
-//! [`actor`] is who asks, [`creation`] who may bring numbers in; [`clock`] tells the time.
+//! [`actor`] is who asks, [`creation`] who may bring numbers in; [`clock`] tells the time,
+//! [`country`] how a country's numbers begin.
 
 pub mod account;
 pub mod actor;
@@ -15,6 +16,7 @@ pub mod classify;
 pub mod clock;
 pub mod convert;
 mod converter;
+pub mod country;
 pub mod creation;
 pub mod database;
 mod dialled;
@@ -35,6 +37,7 @@ pub use classify::{Classifier, Classifiers};
 pub use clock::{Clock, FixedClock, SystemClock, from_gregorian_seconds, gregorian_seconds};
 pub use convert::Converters;
 pub use converter::Converter;
+pub use country::calling_code;
 pub use creation::{CreationDenied, creation_carrier, creation_state, creation_states, may_create};
 pub use database::{
     NumberDatabase, ParseDatabaseError, Prefix, account_database, encoded, number_database,

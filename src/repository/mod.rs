@@ -2,25 +2,36 @@
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
 //! (reading and saving them), `mirror` (the copies in account databases), `ports` (the numbers in
-//! port requests), `accounts`, `settings`, `keys`.
+//! port requests), `accounts`, `settings`, `keys`. `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
+//! about those that are being bought.
 
 mod accounts;
+mod available;
 mod codec;
 mod keys;
 mod mirror;
 mod numbers;
+mod offers;
 mod ports;
+mod purchases;
+mod search_settings;
 mod settings;
+mod stock;
 
 pub use accounts::{Account, AccountRepository};
+pub use available::Standing;
 pub use codec::{UndecodableField, decode, encode};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
     CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Unlike, Vacancy,
 };
+pub use offers::Offer;
 pub use ports::{Port, PortRepository};
+pub use purchases::Purchase;
+pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};
 pub use settings::{Settings, SettingsError, SettingsRepository};
+pub use stock::{Generated, StockItem};
 
 use crate::store::{DbName, Kind, StoreError};
 

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{OWN_DATABASE, SETTINGS_DATABASE, write_id};
+use super::{OWN_DATABASE, SETTINGS_DATABASE, search_settings::SearchSettings, write_id};
 use crate::{
     domain::{CarrierName, ConfigurationError, FeatureRules, Numbering, ReleaseRules, State},
     store::{Body, DbName, Expect, Lookup, SharedStore, StoreError, WRITE_ID, Write},
@@ -45,6 +45,8 @@ pub struct Settings {
     pub open_purchase: bool,
     /// Whether an open port request says whose a number is that is not stored.
     pub account_from_ports: bool,
+    /// How numbers are looked for and bought.
+    pub search: SearchSettings,
 }
 
 /// Why there are no settings to work with.
@@ -61,7 +63,7 @@ pub enum SettingsError {
 /// Reads the settings.
 #[derive(Clone, Debug)]
 pub struct SettingsRepository {
-    store: SharedStore,
+    pub(super) store: SharedStore,
     known: Arc<Mutex<Option<Known>>>,
     reading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -227,6 +229,7 @@ impl Settings {
             features: read_features(members)?,
             open_purchase: flag(members, "open_purchase")?.unwrap_or(true),
             account_from_ports: flag(members, "fetch_account_from_ports")?.unwrap_or(true),
+            search: SearchSettings::read(members)?,
         })
     }
 }
@@ -270,7 +273,9 @@ fn read_features(members: &Map<String, Value>) -> Result<FeatureRules, Configura
     })
 }
 
-fn carriers(members: &Map<String, Value>) -> Result<Option<Vec<CarrierName>>, ConfigurationError> {
+pub(super) fn carriers(
+    members: &Map<String, Value>,
+) -> Result<Option<Vec<CarrierName>>, ConfigurationError> {
     let names = texts(members, "carrier_modules")?;
     Ok(names.map(|names| names.iter().filter_map(|name| CarrierName::read(name)).collect()))
 }
@@ -288,7 +293,7 @@ fn carrier(
     Ok(None)
 }
 
-fn text<'a>(
+pub(super) fn text<'a>(
     members: &'a Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<&'a str>, ConfigurationError> {
@@ -314,7 +319,7 @@ fn texts(
 }
 
 /// A flag; texts count, as KAZOO's tools sometimes write them.
-fn flag(
+pub(super) fn flag(
     members: &Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<bool>, ConfigurationError> {
@@ -327,6 +332,6 @@ fn flag(
     }
 }
 
-fn wrong(key: &'static str, reason: String) -> ConfigurationError {
+pub(super) fn wrong(key: &'static str, reason: String) -> ConfigurationError {
     ConfigurationError { key: key.to_owned(), reason }
 }

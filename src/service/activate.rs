@@ -1,18 +1,20 @@
 //! Putting a number in service for an account.
 
+use std::{collections::BTreeMap, sync::Mutex};
+
 use serde_json::{Map, Value};
 
 use super::{
     Batch, Error, NumberService, NumberView, Outcomes, Terms,
-    change::{Operation, Target, must_exist},
+    acquire::Acquiring,
+    change::{Operation, Target},
 };
 use crate::{
-    carriers,
-    domain::{AccountId, Actor, E164, Lineage, Number, State, Taking},
-    repository::{Decision, Opened},
+    domain::{AccountId, Actor, CarrierName, E164, Lineage, State, Taking},
+    repository::{Decision, Opened, Saved},
 };
 
-/// Taking a stored number for an account into a state.
+/// Taking a number, stored or offered, for an account into a state.
 pub(super) struct Take {
     /// The account that is to have it.
     pub(super) taker: Lineage,
@@ -20,6 +22,15 @@ pub(super) struct Take {
     pub(super) state: State,
     /// What is to be written on it; what is written there stays when this is empty.
     pub(super) public: Map<String, Value>,
+    /// The carriers of the numbers that were got hold of and are not saved yet.
+    acquired: Mutex<BTreeMap<E164, CarrierName>>,
+}
+
+impl Take {
+    /// Taking numbers for this account into this state.
+    pub(super) fn new(taker: Lineage, state: State, public: Map<String, Value>) -> Self {
+        Self { taker, state, public, acquired: Mutex::default() }
+    }
 }
 
 impl NumberService {
@@ -30,8 +41,8 @@ impl NumberService {
     /// # Errors
     ///
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::InvalidTransition`],
-    /// [`Error::NoAccount`], [`Error::Carrier`] for a number that would have to be bought, and those
-    /// of every write.
+    /// [`Error::NoAccount`], [`Error::Carrier`] for a number that its carrier does not sell, and
+    /// those of every write.
     pub async fn activate(
         &self,
         actor: &Actor,
@@ -43,7 +54,7 @@ impl NumberService {
         let settings = &*self.settings.get().await?;
         let taker = self.lineage(account).await?;
         let target = Target { actor, account: Some(account), settings, terms };
-        self.change_one(&target, number, &Take { taker, state: State::InService, public }).await
+        self.change_one(&target, number, &Take::new(taker, State::InService, public)).await
     }
 
     /// As [`NumberService::activate`], for many numbers.
@@ -62,7 +73,7 @@ impl NumberService {
         let settings = &*self.settings.get().await?;
         let taker = self.lineage(account).await?;
         let target = Target { actor, account: Some(account), settings, terms };
-        self.change_many(&target, batch, &Take { taker, state: State::InService, public }).await
+        self.change_many(&target, batch, &Take::new(taker, State::InService, public)).await
     }
 }
 
@@ -74,28 +85,48 @@ impl Operation for Take {
         number: &E164,
         opened: Opened,
     ) -> Result<Decision, Error> {
-        let mut stored = must_exist(number, opened)?;
-        let owner = service.owner_of(&stored.number).await?;
+        let (settings, actor) = (target.settings, target.actor);
+        let acquiring = Acquiring { settings, actor, taker: &self.taker };
+        let (mut taken, is_stored) = match &opened {
+            Opened::Found(stored) => (stored.number.clone(), true),
+            Opened::Vacant(_) => (service.offered(&acquiring, number).await?, false),
+        };
+        let owner = service.owner_of(&taken).await?;
         let taking = Taking {
-            actor: target.actor,
+            actor,
             taker: Some(&self.taker),
             owner: owner.as_ref(),
-            open_purchase: target.settings.open_purchase,
+            open_purchase: settings.open_purchase,
         };
         if !self.public.is_empty() {
-            stored.number.public.clone_from(&self.public);
+            taken.public.clone_from(&self.public);
         }
-        if stored.number.take(self.state, &taking, service.numbers.now())? {
-            must_be_ours(&stored.number)?;
+        let is_free = taken.owner.is_none();
+        let must_buy = taken.take(self.state, &taking, service.numbers.now())?;
+        if must_buy || is_free && taken.carrier.stock().is_some() {
+            service.acquire(&acquiring, &mut taken, is_stored).await?;
+            let mut acquired = self.acquired.lock().expect("no panic while holding this lock");
+            acquired.insert(number.clone(), taken.carrier.clone());
         }
-        Ok(Decision::save(stored))
+        Ok(Decision::save(match opened {
+            Opened::Found(mut stored) => {
+                stored.number = taken;
+                *stored
+            }
+            Opened::Vacant(vacancy) => vacancy.fill(taken),
+        }))
     }
-}
 
-/// Refuses a number that only its carrier could hand over: no carrier can be asked yet.
-fn must_be_ours(number: &Number) -> Result<(), Error> {
-    match carriers::find(&number.carrier) {
-        Some(carrier) if carrier.is_ours => Ok(()),
-        _ => Err(Error::Carrier { number: number.id.clone(), carrier: number.carrier.clone() }),
+    async fn conclude(
+        &self,
+        service: &NumberService,
+        number: &E164,
+        outcome: &Result<Saved, Error>,
+    ) {
+        let acquired =
+            self.acquired.lock().expect("no panic while holding this lock").remove(number);
+        if let Some(carrier) = acquired {
+            service.conclude(&self.taker.account, number, &carrier, outcome.is_ok()).await;
+        }
     }
 }

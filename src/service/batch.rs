@@ -55,6 +55,11 @@ impl Batch {
         Ok(Self { given, numbers })
     }
 
+    /// Each text as a number, or as it was given when it is none.
+    pub(super) fn given(&self) -> &[Result<E164, String>] {
+        &self.given
+    }
+
     /// Those that are numbers.
     pub(super) fn numbers(&self) -> &[E164] {
         &self.numbers
@@ -82,7 +87,8 @@ impl Batch {
     }
 }
 
-fn key(given: &Result<E164, String>) -> &str {
+/// The name under which an answer shows it.
+pub(super) fn key(given: &Result<E164, String>) -> &str {
     match given {
         Ok(number) => number.as_str(),
         Err(text) => text,

@@ -1,6 +1,6 @@
 //! The carriers as a user interface needs them.
 
-use super::{Error, NumberService};
+use super::{Error, NumberService, Searcher};
 use crate::{
     carriers::{self, CARRIERS, Descriptor},
     domain::{Actor, State, creation_states},
@@ -26,11 +26,15 @@ impl NumberService {
     /// # Errors
     ///
     /// [`Error::Configuration`] and its like.
-    pub async fn carriers_info(&self, actor: &Actor) -> Result<CarriersInfo, Error> {
+    pub async fn carriers_info(
+        &self,
+        actor: &Actor,
+        searcher: &Searcher,
+    ) -> Result<CarriersInfo, Error> {
         let settings = self.settings.get().await?;
-        // An account's own reserved numbers and local stock are searched before its carriers.
-        let searched = settings.search_carriers.iter().filter_map(carriers::find);
-        let longest = searched.map(|carrier| carrier.longest_prefix).min();
+        let asked = self.searched_carriers(&settings, searcher).await?;
+        let known = asked.iter().filter_map(carriers::find);
+        let longest = known.map(|carrier| carrier.longest_prefix).min();
         let bare = |carrier: &Descriptor| carrier.name.trim_start_matches("knm_").to_owned();
         Ok(CarriersInfo {
             maximal_prefix_length: longest.unwrap_or(LONGEST_PREFIX),

@@ -2,6 +2,7 @@
 //! else was faster, read and decide again.
 
 use std::{
+    future::ready,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -69,13 +70,35 @@ pub(super) trait Operation: Sync {
         number: &E164,
         opened: Opened,
     ) -> impl Future<Output = Result<Decision, Error>> + Send;
+
+    /// Ends what deciding began elsewhere, once the number is written or will not be.
+    fn conclude(
+        &self,
+        _service: &NumberService,
+        _number: &E164,
+        _outcome: &Result<Saved, Error>,
+    ) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
 }
 
 impl NumberService {
+    /// Reads the number, decides, saves, and ends what deciding began elsewhere.
+    pub(super) async fn change(
+        &self,
+        target: &Target<'_>,
+        number: &E164,
+        operation: &impl Operation,
+    ) -> Result<Saved, Error> {
+        let outcome = self.change_alone(target, number, operation).await;
+        operation.conclude(self, number, &outcome).await;
+        outcome
+    }
+
     /// Reads the number, decides, and saves. A lost race is decided again, up to five times. What is
     /// refused may be the repetition of a request that was interrupted when the number was stored
     /// and its copies were not, so the copies are brought in line then, too.
-    pub(super) async fn change(
+    async fn change_alone(
         &self,
         target: &Target<'_>,
         number: &E164,
@@ -127,6 +150,11 @@ impl NumberService {
         let mut changed = Vec::with_capacity(batch.numbers().len());
         for numbers in batch.numbers().chunks(AT_ONCE) {
             let saved = self.change_some(target, numbers.to_vec(), operation).await;
+            let concluded = stream::iter(saved).map(|(number, outcome)| async move {
+                operation.conclude(self, &number, &outcome).await;
+                (number, outcome)
+            });
+            let saved: Vec<_> = concluded.buffered(PARALLEL_DECISIONS).collect().await;
             changed.extend(saved.into_iter().map(|(number, saved)| {
                 (number, saved.map(|saved| Self::view(saved, target.settings, target.actor)))
             }));

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Batch, Error, NumberService, NumberView, Outcomes, Terms,
+    acquire::Acquiring,
     change::{Operation, Target},
 };
 use crate::{
@@ -108,7 +109,14 @@ impl Operation for Plan {
         match opened {
             Opened::Found(stored) => {
                 let owner = service.owner_of(&stored.number).await?;
-                self.take_existing(target, *stored, owner.as_ref(), now)
+                let is_free = stored.number.owner.is_none();
+                let mut taken = self.take_existing(target, *stored, owner.as_ref(), now)?;
+                if is_free && taken.number.carrier.stock().is_some() {
+                    let (settings, actor) = (target.settings, target.actor);
+                    let acquiring = Acquiring { settings, actor, taker: &self.taker };
+                    service.acquire(&acquiring, &mut taken.number, true).await?;
+                }
+                Ok(Decision::save(taken))
             }
             Opened::Vacant(vacancy) => {
                 service.must_not_be_porting(number).await?;
@@ -126,7 +134,7 @@ impl Plan {
         mut stored: Stored,
         owner: Option<&Lineage>,
         now: i64,
-    ) -> Result<Decision, Error> {
+    ) -> Result<Stored, Error> {
         let number = &mut stored.number;
         if !number.is_visible_to(target.actor, owner) && number.owner.is_some() {
             return Err(Error::forbidden());
@@ -139,7 +147,7 @@ impl Plan {
             number.set_carrier(carrier.clone());
         }
         number.take(self.state, &self.taking(target, owner), now)?;
-        Ok(Decision::save(stored))
+        Ok(stored)
     }
 
     fn bring_in(

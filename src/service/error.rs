@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::NumbersRepeat;
+use super::{DirectoryFault, batch::NumbersRepeat};
 use crate::{
     domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
     repository::{ErrorKind, RepositoryError},
@@ -76,6 +76,15 @@ pub enum Error {
         /// The carrier.
         carrier: CarrierName,
     },
+    /// Nobody may look for numbers there without a token.
+    #[error("number search restricted")]
+    SearchRestricted,
+    /// There is no such reseller.
+    #[error("nonexistent reseller_id")]
+    NoReseller,
+    /// A directory of places is not known, or of no help.
+    #[error(transparent)]
+    Directory(#[from] DirectoryFault),
     /// The stored configuration cannot be used, and no earlier one is known.
     #[error("the configuration cannot be used")]
     Configuration(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -151,7 +160,9 @@ impl Error {
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
-            Self::NotFound(_) | Self::NoAccount(_) => "not_found",
+            Self::NotFound(_) | Self::NoAccount(_) | Self::SearchRestricted | Self::NoReseller => {
+                "not_found"
+            }
             Self::NotReconcilable(_) => "not_reconcilable",
             Self::Exists(_) => "number_exists",
             Self::Porting(_) => "number_is_porting",
@@ -163,7 +174,7 @@ impl Error {
             Self::AccountExists(_) => "account_exists",
             Self::PreconditionFailed => "precondition_failed",
             Self::Conflict => "datastore_conflict",
-            Self::Carrier { .. } => "unspecified_fault",
+            Self::Carrier { .. } | Self::Directory(_) => "unspecified_fault",
             Self::Configuration(_) | Self::Store(_) => "datastore_fault",
             Self::Unavailable(_) => "datastore_unreachable",
         }

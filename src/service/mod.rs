@@ -2,6 +2,7 @@
 //! [`NumberService`]. `change` holds the way that every write of numbers goes, one or many.
 
 mod accounts;
+mod acquire;
 mod activate;
 mod batch;
 mod carrier_usage;
@@ -10,15 +11,20 @@ mod change;
 mod classify;
 mod convert_carrier;
 mod create;
+mod directory;
 mod error;
 mod filter;
 mod fix;
+mod generate;
 mod identify;
 mod list;
 mod lookup;
+mod outside;
 mod porting;
 mod release;
 mod reserve;
+mod search;
+mod sources;
 mod update;
 mod walk;
 
@@ -30,16 +36,20 @@ pub use self::{
     change::{IfMatch, Terms},
     convert_carrier::{ConversionScope, Converted, Failure},
     create::Creation,
+    directory::DirectoryFault,
     error::Error,
     filter::Filter,
+    generate::{Generation, NewStock},
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    search::{Found, SearchQuery, Searcher},
     update::Update,
     walk::Walk,
 };
 pub use crate::repository::{Account, Port};
 use crate::{
+    carriers::{Directory, OutsideCarriers},
     domain::{AccountId, Actor, E164, Lineage, Number},
     repository::{
         AccountRepository, MirrorStatus, NumberRepository, PortRepository, Saved, Settings,
@@ -55,6 +65,9 @@ pub struct NumberService {
     settings: SettingsRepository,
     ports: PortRepository,
     account_rule: AccountRule,
+    outside: OutsideCarriers,
+    directory: Directory,
+    searches: search::Searches,
 }
 
 /// Who keeps the accounts.
@@ -98,7 +111,15 @@ impl NumberService {
         account_rule: AccountRule,
     ) -> Self {
         let ports = PortRepository::beside(&numbers);
-        Self { numbers, accounts, settings, ports, account_rule }
+        let (outside, directory) = (OutsideCarriers::default(), Directory::new());
+        let searches = search::remembered();
+        Self { numbers, accounts, settings, ports, account_rule, outside, directory, searches }
+    }
+
+    /// The same service, which can ask these outside carriers.
+    #[must_use]
+    pub fn with_carriers(self, outside: OutsideCarriers) -> Self {
+        Self { outside, ..self }
     }
 
     /// The number that `input` means, in any dialled form.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{AccountId, Actor, E164, Number, Released, State},
-    repository::{Decision, Opened},
+    repository::{Decision, Opened, Saved},
 };
 
 struct Release;
@@ -117,6 +117,17 @@ impl Operation for Release {
             Released::Deleted => Decision::delete(stored),
         })
     }
+
+    async fn conclude(
+        &self,
+        service: &NumberService,
+        _number: &E164,
+        outcome: &Result<Saved, Error>,
+    ) {
+        if let Ok(saved) = outcome {
+            service.restock(saved).await;
+        }
+    }
 }
 
 impl Operation for Deletion {
@@ -130,6 +141,17 @@ impl Operation for Deletion {
         let mut stored = must_exist(number, opened)?;
         stored.number.enter(State::Deleted, service.numbers.now());
         Ok(Decision::delete(stored))
+    }
+
+    async fn conclude(
+        &self,
+        service: &NumberService,
+        _number: &E164,
+        outcome: &Result<Saved, Error>,
+    ) {
+        if let Ok(saved) = outcome {
+            service.restock(saved).await;
+        }
     }
 }
 

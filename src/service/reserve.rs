@@ -6,7 +6,7 @@ use super::{Error, NumberService, NumberView, Terms, activate::Take, change::Tar
 use crate::domain::{AccountId, Actor, E164, State};
 
 impl NumberService {
-    /// Reserves a stored number for an account, which goes to the head of its reserve history.
+    /// Reserves a number, stored or offered, for an account, which goes to the head of its reserve history.
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ impl NumberService {
         let settings = &*self.settings.get().await?;
         let taker = self.lineage(account).await?;
         let target = Target { actor, account: Some(account), settings, terms };
-        let take = Take { taker, state: State::Reserved, public: Map::new() };
+        let take = Take::new(taker, State::Reserved, Map::new());
         self.change_one(&target, number, &take).await
     }
 }

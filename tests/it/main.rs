@@ -14,6 +14,7 @@ mod process;
 mod release;
 mod repository;
 mod repository_failures;
+mod searching;
 mod store;
 mod support;
 mod vectors;

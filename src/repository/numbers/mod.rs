@@ -41,7 +41,7 @@ use crate::{
 pub struct NumberRepository {
     pub(super) store: SharedStore,
     clock: Arc<dyn Clock>,
-    settings: SettingsRepository,
+    pub(super) settings: SettingsRepository,
 }
 
 /// What was found under a number's id.
@@ -179,7 +179,7 @@ impl NumberRepository {
             .map_err(|source| RepositoryError::Undecodable { id: id.to_string(), source })
     }
 
-    fn decode_document(
+    pub(super) fn decode_document(
         &self,
         document: Document,
     ) -> Result<(Number, Document), (String, RepositoryError)> {

@@ -260,6 +260,17 @@ impl World {
         }
     }
 
+    /// Removes the settings of the directories.
+    pub(super) async fn clear_configuration(&self) {
+        let db = DbName::new("system_config");
+        for id in ["crossbar.phone_numbers", "number_manager.locality", "number_manager.other"] {
+            if let Some(Document { rev, .. }) = self.store.get(&db, id).await.unwrap().live() {
+                let delete = Write::delete(db.clone(), id, rev, Body::new());
+                self.store.commit(vec![delete]).await.unwrap();
+            }
+        }
+    }
+
     /// Removes all numbers, copies and settings, and takes rights away again.
     pub(super) async fn clear(&self) {
         let mut dbs = vec![DbName::new("system_config")];

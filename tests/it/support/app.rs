@@ -1,15 +1,17 @@
 //! The whole HTTP face in process, over a service of its own.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
     body::{Body, to_bytes},
+    extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use number_manager::{
     api::{self, Api, ApiConfig, HttpConfig, LimitConfig},
     auth::{Authenticator, Claims, KeySource},
+    carriers::OutsideCarriers,
     domain::{
         AccountId, Actor,
         clock::{Clock, FixedClock},
@@ -68,6 +70,15 @@ impl TestApp {
 
     /// The same over a store of the caller's.
     pub(crate) async fn over(store: SharedStore, rate: LimitConfig) -> Self {
+        Self::selling(store, rate, OutsideCarriers::default()).await
+    }
+
+    /// The same with outside carriers that can be asked.
+    pub(crate) async fn selling(
+        store: SharedStore,
+        rate: LimitConfig,
+        carriers: OutsideCarriers,
+    ) -> Self {
         for database in system_databases() {
             store.create_database(&database).await.unwrap();
         }
@@ -93,7 +104,7 @@ impl TestApp {
             serves_metrics: true,
             node: "n0de".to_owned(),
         };
-        let service = service(&store, &shared);
+        let service = service(&store, &shared).with_carriers(carriers);
         for (id, parent) in [(PARENT, None), (ACCOUNT, Some(PARENT)), (STRANGER, None)] {
             let parent = parent.map(|parent| AccountId::parse(parent).unwrap());
             let (is_reseller, may_add_numbers, enabled) = (parent.is_none(), false, true);
@@ -155,6 +166,13 @@ fn service(store: &SharedStore, clock: &Arc<dyn Clock>) -> NumberService {
 impl Ask<'_> {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
+        self
+    }
+
+    /// From this address.
+    pub(crate) fn from(mut self, client: [u8; 4]) -> Self {
+        let address = SocketAddr::from((client, 1));
+        self.request = self.request.extension(ConnectInfo(address));
         self
     }
 

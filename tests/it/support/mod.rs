@@ -1,6 +1,7 @@
 //! What the tests stand on: servers, faults between us and them, and the table of KAZOO's answers.
 
 pub(crate) mod app;
+pub(crate) mod carriers;
 pub(crate) mod couch;
 pub(crate) mod failing;
 pub(crate) mod invariants;
@@ -8,3 +9,4 @@ pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod vectors;
+pub(crate) mod web;
