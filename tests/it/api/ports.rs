@@ -1,11 +1,16 @@
 //! Numbers that are on their way in port requests: in lists, by themselves, and in nobody's way.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use number_manager::store::{DbName, Write};
 use serde_json::{Value, json};
 
-use super::world::{HOLDER, MADE, NUMBER, Who, World, numbers, over_both_stores};
-use crate::support::app::{ACCOUNT, PARENT, STRANGER, TestApp};
+use super::world::{HOLDER, MADE, NUMBER, UNLIMITED, Who, World, numbers, over_both_stores};
+use crate::support::{
+    app::{ACCOUNT, PARENT, STRANGER, TestApp},
+    failing::FailingStore,
+};
 
 over_both_stores! {
     a_number_in_a_request_is_listed_on_the_first_page_only,
@@ -16,6 +21,7 @@ over_both_stores! {
     nobody_creates_what_is_on_its_way,
     a_request_that_changes_is_noticed,
     a_store_without_port_requests_is_fine,
+    requests_that_cannot_be_read_are_not_taken_for_none,
     a_number_is_announced,
 }
 
@@ -182,6 +188,28 @@ async fn a_store_without_port_requests_is_fine(world: &World) {
     let created = world.about(Who::Admin, Method::PUT, "", Some(&json!({}))).await;
     created.check_status(201);
     assert_eq!(world.store.databases("port_requests").await.unwrap(), []);
+}
+
+async fn requests_that_cannot_be_read_are_not_taken_for_none(world: &World) {
+    let store = Arc::new(FailingStore::without_feeds(world.store.clone()));
+    let app = TestApp::over(store, UNLIMITED).await;
+    let before = world.everything().await;
+    let data = json!({"message": "datastore unreachable"});
+    for (method, rest) in [
+        (Method::PUT, "/+14155550100"),
+        (Method::PUT, "/+14155550100/port"),
+        (Method::GET, "/+14155550100"),
+        (Method::GET, "/+14155550100/identify"),
+        (Method::GET, ""),
+        (Method::GET, "?paginate=false"),
+    ] {
+        let answer = app.ask(method, &numbers(rest)).token(&app.admin()).send().await;
+        answer.check_error(503, "datastore_unreachable", &data);
+    }
+    assert_eq!(world.everything().await, before);
+    get(&app, ACCOUNT, "?include_ports=false").await;
+    let path = numbers("/+14155550100?include_ports=false");
+    app.get(&path).token(&app.admin()).send().await.check_status(404);
 }
 
 async fn a_number_is_announced(world: &World) {

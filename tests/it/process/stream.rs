@@ -27,10 +27,14 @@ const SOME: usize = 1_800;
 const END: &[u8] = b"\r\n0\r\n\r\n";
 
 async fn ask(service: &Service, query: &str, encoding: &str) -> Response {
+    try_ask(service, query, encoding).await.unwrap()
+}
+
+async fn try_ask(service: &Service, query: &str, encoding: &str) -> reqwest::Result<Response> {
     let url = format!("http://{}/v2/accounts/{A}/phone_numbers{query}", service.address());
     let client = Client::builder().timeout(Duration::from_mins(2)).build().unwrap();
     let request = client.get(url).header("x-auth-token", service.token());
-    request.header("accept-encoding", encoding).send().await.unwrap()
+    request.header("accept-encoding", encoding).send().await
 }
 
 /// Reads a body without keeping it, and returns how long it was and how it ends.
@@ -126,9 +130,11 @@ async fn a_list_that_fails_in_its_middle_is_broken(
     let settings = [("http__stream_timeout_ms", "700"), ("couchdb__read_retries", "0")];
     let (_home, proxy, service) = behind_proxy(&settings).await;
     on_later_pages(&proxy, fault);
-    let response = ask(&service, query, encoding).await;
-    assert_eq!(response.status(), 200);
-    read(response).await.unwrap_err();
+    // The connection may be lost before the head of the answer has gone out.
+    if let Ok(response) = try_ask(&service, query, encoding).await {
+        assert_eq!(response.status(), 200);
+        read(response).await.unwrap_err();
+    }
     proxy.end_rule();
     let (length, _) = read(ask(&service, query, "identity").await).await.unwrap();
     assert!(length > SOME * 50);

@@ -20,18 +20,30 @@ pub(crate) struct FailingStore {
     left: AtomicUsize,
     queries: AtomicUsize,
     most_queries: usize,
+    has_feeds: bool,
 }
 
 impl FailingStore {
     /// Over `inner`, with `after` writes that succeed.
     pub(crate) fn new(inner: SharedStore, after: usize) -> Self {
         let left = AtomicUsize::new(after);
-        Self { inner, left, queries: AtomicUsize::new(0), most_queries: usize::MAX }
+        Self {
+            inner,
+            left,
+            queries: AtomicUsize::new(0),
+            most_queries: usize::MAX,
+            has_feeds: true,
+        }
     }
 
     /// Over `inner`, with `after` pages of documents that succeed.
     pub(crate) fn pages(inner: SharedStore, after: usize) -> Self {
         Self { most_queries: after, ..Self::new(inner, usize::MAX) }
+    }
+
+    /// Over `inner`, whose feeds of changes cannot be read.
+    pub(crate) fn without_feeds(inner: SharedStore) -> Self {
+        Self { has_feeds: false, ..Self::new(inner, usize::MAX) }
     }
 
     /// How many pages of documents were asked for.
@@ -95,6 +107,9 @@ impl DocumentStore for FailingStore {
         since: Option<&Seq>,
         limit: usize,
     ) -> Result<Changes, StoreError> {
+        if !self.has_feeds {
+            return Err(StoreError::new(Kind::Unavailable, "changes", db, ""));
+        }
         self.inner.changes(db, since, limit).await
     }
 
