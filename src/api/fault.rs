@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{AccountId, E164},
-    service::Error,
+    service::{Error, ProviderError},
 };
 
 /// How many seconds a client should wait before it asks an unreachable store again.
@@ -104,6 +104,21 @@ impl From<Error> for Fault {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
             Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
+            Error::Provider(ProviderError::Choices { feature, given, candidates }) => {
+                return Self::choices(feature, given, candidates, &message);
+            }
+            Error::Provider(ProviderError::Absent { .. }) => {
+                let status = StatusCode::NOT_IMPLEMENTED;
+                let fault = of_number(status, "not_implemented", Some(&message), message.clone());
+                return fault.caused_by(error);
+            }
+            Error::Provider(ProviderError::Invalid { cause }) => {
+                (StatusCode::BAD_REQUEST, "invalid", text(cause))
+            }
+            Error::Provider(ProviderError::Failed { .. }) => {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                return of_number(status, "unspecified_fault", None, message).caused_by(error);
+            }
             Error::Carrier { number, .. } => {
                 return Self::carrier(number, message).caused_by(error);
             }
@@ -264,6 +279,18 @@ impl Fault {
     pub(crate) fn validation(field: &str, rule: &str, what: impl Into<Value>) -> Self {
         let data = json!({ field: { rule: what.into() } });
         fault(StatusCode::BAD_REQUEST, "validation error", data)
+    }
+
+    /// Several members break rules: each with its path, and the rules under it.
+    pub(crate) fn invalid(failures: Map<String, Value>) -> Self {
+        fault(StatusCode::BAD_REQUEST, "validation error", Value::Object(failures))
+    }
+
+    /// An address that may be several: the caller is to choose.
+    fn choices(feature: &str, given: &Value, candidates: &[Value], message: &str) -> Self {
+        let choice = json!({ "cause": given, "details": candidates, "message": message });
+        let data = json!({ "multiple_choice": { feature: choice } });
+        fault(StatusCode::BAD_REQUEST, "multiple_choice", data)
     }
 
     /// A member is missing.

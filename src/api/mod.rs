@@ -20,6 +20,7 @@ mod numbers;
 mod openapi;
 mod path;
 mod request;
+mod schema;
 mod shape;
 mod sup;
 mod text;

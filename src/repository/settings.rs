@@ -260,10 +260,13 @@ fn read_features(members: &Map<String, Value>) -> Result<FeatureRules, Configura
         Some(allow) => Some(allow),
         None => texts(members, "providers")?,
     };
+    let provider = |key| text(members, key).map(|name| name.map(str::to_owned));
     Ok(FeatureRules {
         allow: allow.unwrap_or(default.allow),
         deny: texts(&lists, "deny")?,
         local_override: flag(members, "local_feature_override")?.unwrap_or(false),
+        cnam_provider: provider("cnam_provider")?.unwrap_or(default.cnam_provider),
+        e911_provider: provider("e911_provider")?.unwrap_or(default.e911_provider),
     })
 }
 
@@ -285,7 +288,7 @@ fn carrier(
     Ok(None)
 }
 
-fn text<'a>(
+pub(super) fn text<'a>(
     members: &'a Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<&'a str>, ConfigurationError> {
@@ -296,7 +299,7 @@ fn text<'a>(
     }
 }
 
-fn texts(
+pub(super) fn texts(
     members: &Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<Vec<String>>, ConfigurationError> {
@@ -311,7 +314,7 @@ fn texts(
 }
 
 /// A flag; texts count, as KAZOO's tools sometimes write them.
-fn flag(
+pub(super) fn flag(
     members: &Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<bool>, ConfigurationError> {
@@ -324,6 +327,6 @@ fn flag(
     }
 }
 
-fn wrong(key: &'static str, reason: String) -> ConfigurationError {
+pub(super) fn wrong(key: &'static str, reason: String) -> ConfigurationError {
     ConfigurationError { key: key.to_owned(), reason }
 }

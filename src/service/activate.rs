@@ -44,7 +44,7 @@ impl NumberService {
     ) -> Result<NumberView, Error> {
         let settings = self.settings.get().await?;
         let taker = self.lineage(account).await?;
-        let target = Target { number, account: Some(account), if_match };
+        let target = Target { actor, number, account: Some(account), if_match };
         let saved = self
             .change_stored(target, |mut stored| {
                 let (taker, open_purchase) = (Some(&taker), settings.open_purchase);
@@ -61,7 +61,7 @@ impl NumberService {
                 }
             })
             .await?;
-        Ok(Self::view(saved, &settings, actor))
+        self.view(saved, &settings, actor).await
     }
 }
 

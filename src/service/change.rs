@@ -1,5 +1,5 @@
-//! The loop that every write of one number goes through: read, decide, save; when somebody else was
-//! faster, read and decide again.
+//! The loop that every write of one number goes through: read, decide, carry out (`features`); when
+//! somebody else was faster, read and decide again.
 
 use std::{
     future::ready,
@@ -12,8 +12,8 @@ use tokio::time::sleep;
 
 use super::{Error, NumberService};
 use crate::{
-    domain::{AccountId, E164},
-    repository::{Opened, RepositoryError, Saved, Stored, Vacancy},
+    domain::{AccountId, Actor, E164},
+    repository::{Opened, Saved, Stored, Vacancy},
 };
 
 /// How often a number is read and decided about again because somebody else was faster.
@@ -37,11 +37,15 @@ pub(super) enum Decision {
     Save(Box<Stored>),
     /// Delete it.
     Delete(Box<Stored>),
+    /// Save it with its features as they stand: nobody asked for any, or wants them looked at.
+    Rewrite(Box<Stored>),
 }
 
 /// What a write asks for before it decides anything.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
+    /// Who asks.
+    pub(super) actor: &'a Actor,
     /// The number.
     pub(super) number: &'a E164,
     /// The account that probably owns it, or is to own it: its copy is read beside the number.
@@ -74,22 +78,19 @@ impl NumberService {
                 Ok(()) => decide(opened).await,
                 Err(refused) => Err(refused),
             };
-            let decision = match decided {
-                Ok(decision) => decision,
+            let saved = match decided {
+                Ok(decision) => self.carry_out(target.actor, decision).await,
+                Err(refused) => Err(refused),
+            };
+            match saved {
+                Ok(saved) => return Ok(saved),
+                Err(Error::Conflict) => {}
                 Err(refused) => {
                     if refused.is_of_caller() {
                         self.numbers.settle(target.number, &accounts).await;
                     }
                     return Err(refused);
                 }
-            };
-            let saved = match decision {
-                Decision::Save(stored) => self.numbers.save(*stored).await,
-                Decision::Delete(stored) => self.numbers.delete(*stored).await,
-            };
-            match saved {
-                Err(RepositoryError::Conflict { .. }) => {}
-                saved => return Ok(saved?),
             }
         }
         Err(Error::Conflict)

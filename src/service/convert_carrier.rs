@@ -1,7 +1,5 @@
 //! Giving numbers another carrier. The carriers themselves are not told.
 
-use std::future::ready;
-
 use futures::{StreamExt, stream};
 
 use super::{
@@ -11,8 +9,8 @@ use super::{
 };
 use crate::{
     carriers,
-    domain::{Actor, CarrierName, FeatureRules, Number, NumberDatabase},
-    repository::{Saved, Stored},
+    domain::{Actor, CarrierName, LOCAL_FEATURE, Number, NumberDatabase},
+    repository::{Saved, Settings, Stored},
 };
 
 /// How many numbers are read and written at once.
@@ -60,10 +58,11 @@ pub struct Failure {
 
 /// A conversion whose words were checked.
 struct Conversion<'a> {
+    actor: &'a Actor,
     target: &'a CarrierName,
     /// Only numbers that are stored under exactly this name.
     source: Option<&'a str>,
-    features: &'a FeatureRules,
+    settings: &'a Settings,
 }
 
 /// What became of one number.
@@ -99,8 +98,7 @@ impl NumberService {
         let name = name.ok_or_else(|| Error::UnknownCarrier(target.to_owned()))?;
         let settings = self.settings.get().await?;
         let service = if dry_run { self.rehearsal() } else { self.clone() };
-        let conversion =
-            |source| Conversion { target: &name, source, features: &settings.features };
+        let conversion = |source| Conversion { actor, target: &name, source, settings: &settings };
         let scopes = match scope {
             ConversionScope::Numbers(numbers) => {
                 return Ok(vec![service.convert_named(&conversion(None), numbers).await]);
@@ -116,11 +114,6 @@ impl NumberService {
         let databases = stream::iter(scopes)
             .map(|(database, prefix)| service.convert_database(&conversion, database, prefix));
         Ok(databases.buffered(PARALLEL_DATABASES).collect().await)
-    }
-
-    /// The same service over a store that keeps its writes to itself.
-    fn rehearsal(&self) -> Self {
-        Self { numbers: self.numbers.rehearsal(), ..self.clone() }
     }
 
     async fn convert_named(&self, conversion: &Conversion<'_>, numbers: Vec<String>) -> Converted {
@@ -182,7 +175,7 @@ impl NumberService {
         for stored in page {
             match stored {
                 Err((id, err)) => result.count(id, Err(err.into())),
-                Ok(mut stored) => match conversion.apply(&mut stored) {
+                Ok(mut stored) => match self.apply(conversion, &mut stored).await {
                     Ok(Outcome::Converted) => changed.push(stored),
                     Ok(outcome) => result.count(stored.number.id.to_string(), Ok(outcome)),
                     Err(err) => result.count(stored.number.id.to_string(), Err(err)),
@@ -212,10 +205,12 @@ impl NumberService {
         given: &str,
     ) -> Result<(String, Outcome), (String, Error)> {
         let number = self.parse(given).await.map_err(|err| (given.to_owned(), err))?;
-        let target = Target { number: &number, account: None, if_match: None };
+        let target =
+            Target { actor: conversion.actor, number: &number, account: None, if_match: None };
         let saved = self
-            .change_stored(target, |mut stored| {
-                ready(conversion.apply(&mut stored).map(|_| Decision::save(stored)))
+            .change_stored(target, |mut stored| async move {
+                self.apply(conversion, &mut stored).await?;
+                Ok(Decision::Rewrite(Box::new(stored)))
             })
             .await;
         let outcome = |saved: Saved| match saved.written {
@@ -230,39 +225,51 @@ impl NumberService {
     }
 }
 
-impl Conversion<'_> {
+impl NumberService {
     /// Gives a number that was read the carrier, unless it would lose a feature by that.
-    fn apply(&self, stored: &mut Stored) -> Result<Outcome, Error> {
+    async fn apply(
+        &self,
+        conversion: &Conversion<'_>,
+        stored: &mut Stored,
+    ) -> Result<Outcome, Error> {
         let spelt = stored.stored_carrier();
-        if self.source.is_some() && spelt != self.source {
+        if conversion.source.is_some() && spelt != conversion.source {
             return Ok(Outcome::Skipped);
         }
-        if spelt == Some(self.target.as_str()) {
+        if spelt == Some(conversion.target.as_str()) {
             return Ok(Outcome::Unchanged);
         }
         let mut converted = stored.number.clone();
-        converted.set_carrier(self.target.clone());
-        self.check_features(&stored.number, &converted)?;
+        converted.set_carrier(conversion.target.clone());
+        self.check_features(conversion, &stored.number, &converted).await?;
         stored.number = converted;
         stored.rewrite();
         Ok(Outcome::Converted)
     }
 
     /// Refuses when a feature in force would be denied by the change of carrier.
-    fn check_features(&self, before: &Number, after: &Number) -> Result<(), Error> {
-        let allowed = self.features.available(before, true);
-        let still = self.features.available(after, true);
-        let in_force = |feature: &&String| before.features.contains_key(feature.as_str());
-        let lost: Vec<&str> = allowed
-            .iter()
-            .filter(in_force)
-            .filter(|feature| !still.contains(feature))
-            .map(String::as_str)
-            .collect();
+    async fn check_features(
+        &self,
+        conversion: &Conversion<'_>,
+        before: &Number,
+        after: &Number,
+    ) -> Result<(), Error> {
+        let mut in_force = before.features.keys().filter(|feature| *feature != LOCAL_FEATURE);
+        if in_force.clone().next().is_none() {
+            return Ok(());
+        }
+        let settings = conversion.settings;
+        let (old, new) = (self.terms(before, settings).await?, self.terms(after, settings).await?);
+        let is_lost = |feature: &&String| {
+            old.denial(before, feature, true).is_none()
+                && new.denial(after, feature, true).is_some()
+        };
+        let lost: Vec<&str> = in_force.by_ref().filter(is_lost).map(String::as_str).collect();
         if lost.is_empty() {
             return Ok(());
         }
-        let cause = format!("feature {} is not available with {}", lost.join(", "), self.target);
+        let lost = lost.join(", ");
+        let cause = format!("feature {lost} is not available with {}", conversion.target);
         Err(Error::Forbidden { cause: Some(cause) })
     }
 }

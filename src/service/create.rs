@@ -62,7 +62,7 @@ impl NumberService {
         let carrier = asked_carrier(actor, creation.carrier.as_deref())?;
         let public = creation.public;
         let plan = Plan { actor, taker, settings: &settings, state, carrier, public };
-        let target = Target { number, account: Some(account), if_match };
+        let target = Target { actor, number, account: Some(account), if_match };
         let saved = self
             .change(target, |opened| {
                 let plan = &plan;
@@ -74,7 +74,7 @@ impl NumberService {
                 }
             })
             .await?;
-        Ok(Self::view(saved, &settings, actor))
+        self.view(saved, &settings, actor).await
     }
 
     /// Takes a number that is stored already and free.

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
+    providers::{DeniedFeature, ProviderError},
     repository::{ErrorKind, RepositoryError},
 };
 
@@ -67,6 +68,9 @@ pub enum Error {
         /// The carrier.
         carrier: CarrierName,
     },
+    /// Who provides a feature did not.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// The stored configuration cannot be used, and no earlier one is known.
     #[error("the configuration cannot be used")]
     Configuration(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -103,6 +107,12 @@ impl From<Refused> for Error {
             Refused::Transition(err) => err.into(),
             Refused::NoChange => Self::NoChange,
         }
+    }
+}
+
+impl From<DeniedFeature> for Error {
+    fn from(denied: DeniedFeature) -> Self {
+        Self::Forbidden { cause: Some(denied.to_string()) }
     }
 }
 
@@ -143,11 +153,17 @@ impl Error {
             Self::InvalidTransition { .. } => "invalid_state_transition",
             Self::NoChange => "no_change_required",
             Self::AssignFailure { .. } => "assign_failure",
-            Self::Invalid { .. } | Self::UnknownCarrier(_) => "invalid",
+            Self::Invalid { .. }
+            | Self::UnknownCarrier(_)
+            | Self::Provider(ProviderError::Invalid { .. }) => "invalid",
             Self::AccountExists(_) => "account_exists",
             Self::PreconditionFailed => "precondition_failed",
             Self::Conflict => "datastore_conflict",
-            Self::Carrier { .. } => "unspecified_fault",
+            Self::Provider(ProviderError::Absent { .. }) => "not_implemented",
+            Self::Provider(ProviderError::Choices { .. }) => "multiple_choice",
+            Self::Carrier { .. } | Self::Provider(ProviderError::Failed { .. }) => {
+                "unspecified_fault"
+            }
             Self::Configuration(_) | Self::Store(_) => "datastore_fault",
             Self::Unavailable(_) => "datastore_unreachable",
         }

@@ -1,9 +1,9 @@
 //! Listing the numbers that an account holds, from the copies in its own database.
 
-use super::{Error, Filter, Mirror, NumberService, NumberView};
+use super::{Error, Filter, NumberService, NumberView};
 use crate::{
     domain::{AccountId, Actor, E164},
-    repository::Span,
+    repository::{MirrorStatus, Saved, Span},
 };
 
 /// How many documents are read at once.
@@ -62,12 +62,9 @@ impl NumberService {
             let page = self.numbers.held_by(account, &span, after, at_once).await?;
             for (number, document) in page.numbers {
                 if query.filters.iter().all(|filter| filter.keeps(&document)) {
-                    numbers.push(NumberView {
-                        features_available: settings.features.available(&number, actor.is_admin),
-                        number,
-                        revision: None,
-                        mirror: Mirror::Synced,
-                    });
+                    let mirror = MirrorStatus::Synced;
+                    let read = Saved { number, rev: None, mirror, written: false };
+                    numbers.push(self.view(read, &settings, actor).await?);
                 }
             }
             after = page.next;

@@ -10,12 +10,17 @@ mod classify;
 mod convert_carrier;
 mod create;
 mod error;
+mod features;
 mod filter;
 mod list;
 mod lookup;
 mod release;
 mod reserve;
 mod update;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 pub use self::{
     accounts::NewAccount,
@@ -30,11 +35,14 @@ pub use self::{
     lookup::NumberRecord,
     update::Update,
 };
-pub use crate::repository::Account;
+pub use crate::{providers::ProviderError, repository::Account};
+
 use crate::{
     domain::{AccountId, Actor, E164, Lineage, Number},
+    providers::{LogNotifier, Notifier, Registry},
     repository::{
-        AccountRepository, MirrorStatus, NumberRepository, Saved, Settings, SettingsRepository,
+        AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository, Saved,
+        Settings, SettingsRepository,
     },
 };
 
@@ -45,6 +53,11 @@ pub struct NumberService {
     accounts: AccountRepository,
     settings: SettingsRepository,
     account_rule: AccountRule,
+    feature_settings: FeatureSettingsRepository,
+    providers: Registry,
+    notifier: Arc<dyn Notifier>,
+    /// Whether writes are kept from the world: nobody outside is asked or told anything then.
+    rehearses: bool,
 }
 
 /// Who keeps the accounts.
@@ -65,6 +78,8 @@ pub struct NumberView {
     pub revision: Option<String>,
     /// The features that it may have, sorted.
     pub features_available: Vec<String>,
+    /// How those of them are switched on that can be in several ways.
+    pub feature_settings: Map<String, Value>,
     /// Whether the copies in account databases are known to be right.
     pub mirror: Mirror,
 }
@@ -86,8 +101,39 @@ impl NumberService {
         accounts: AccountRepository,
         settings: SettingsRepository,
         account_rule: AccountRule,
+        feature_settings: FeatureSettingsRepository,
     ) -> Self {
-        Self { numbers, accounts, settings, account_rule }
+        let (providers, notifier) = (Registry::default(), Arc::new(LogNotifier));
+        let rehearses = false;
+        Self {
+            numbers,
+            accounts,
+            settings,
+            account_rule,
+            feature_settings,
+            providers,
+            notifier,
+            rehearses,
+        }
+    }
+
+    /// The same service with other providers of features.
+    #[must_use]
+    pub fn with_providers(self, providers: Registry) -> Self {
+        Self { providers, ..self }
+    }
+
+    /// The same service, whose notices are brought by somebody else than the log.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Arc<dyn Notifier>) -> Self {
+        Self { notifier, ..self }
+    }
+
+    /// The same service over a store that keeps its writes to itself. Nobody outside is asked or
+    /// told anything.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        Self { numbers: self.numbers.rehearsal(), rehearses: true, ..self.clone() }
     }
 
     /// The number that `input` means, in any dialled form.
@@ -151,15 +197,24 @@ impl NumberService {
         }
     }
 
-    fn view(saved: Saved, settings: &Settings, actor: &Actor) -> NumberView {
-        NumberView {
-            features_available: settings.features.available(&saved.number, actor.is_admin),
+    /// What answers say of a number, by itself or in a list.
+    async fn view(
+        &self,
+        saved: Saved,
+        settings: &Settings,
+        actor: &Actor,
+    ) -> Result<NumberView, Error> {
+        let terms = self.terms(&saved.number, settings).await?;
+        let features_available = terms.available(&saved.number, actor.is_admin);
+        Ok(NumberView {
+            feature_settings: terms.settings(&features_available),
+            features_available,
             number: saved.number,
             revision: saved.rev.map(|rev| rev.as_str().to_owned()),
             mirror: match saved.mirror {
                 MirrorStatus::Synced => Mirror::Synced,
                 MirrorStatus::Pending => Mirror::Pending,
             },
-        }
+        })
     }
 }

@@ -23,7 +23,7 @@ impl NumberService {
         if_match: Option<&IfMatch>,
     ) -> Result<NumberView, Error> {
         let settings = self.settings.get().await?;
-        let target = Target { number, account: actor.account.as_ref(), if_match };
+        let target = Target { actor, number, account: actor.account.as_ref(), if_match };
         let saved = self
             .change_stored(target, |mut stored| {
                 let rules = &settings.release;
@@ -42,7 +42,7 @@ impl NumberService {
                 }
             })
             .await?;
-        Ok(Self::view(saved, &settings, actor))
+        self.view(saved, &settings, actor).await
     }
 
     /// Deletes a number outright, whatever its state; administrators only. Its carrier is not told.
@@ -60,14 +60,14 @@ impl NumberService {
             return Err(Error::forbidden());
         }
         let settings = self.settings.get().await?;
-        let target = Target { number, account: None, if_match };
+        let target = Target { actor, number, account: None, if_match };
         let saved = self
             .change_stored(target, |mut stored| {
                 stored.number.enter(State::Deleted, self.numbers.now());
                 ready(Ok(Decision::Delete(Box::new(stored))))
             })
             .await?;
-        Ok(Self::view(saved, &settings, actor))
+        self.view(saved, &settings, actor).await
     }
 
     /// The accounts of a number's reserve history that still exist.

@@ -36,10 +36,10 @@ impl NumberService {
     ) -> Result<NumberView, Error> {
         let settings = self.settings.get().await?;
         let carrier = asked_carrier(actor, carrier.as_deref())?;
-        let target = Target { number, account: actor.account.as_ref(), if_match };
+        let target = Target { actor, number, account: actor.account.as_ref(), if_match };
         let saved = self
             .change_stored(target, |mut stored| {
-                let (update, carrier) = (&update, &carrier);
+                let (update, carrier, settings) = (&update, &carrier, &settings);
                 async move {
                     let owner = self.owner_of(&stored.number).await?;
                     if !stored.number.is_changeable_by(actor, owner.as_ref()) {
@@ -47,13 +47,14 @@ impl NumberService {
                     }
                     update.apply(&mut stored.number.public);
                     if let Some(carrier) = carrier {
+                        self.may_rename(&stored.number, settings).await?;
                         stored.number.set_carrier(carrier.clone());
                     }
                     Ok(Decision::save(stored))
                 }
             })
             .await?;
-        Ok(Self::view(saved, &settings, actor))
+        self.view(saved, &settings, actor).await
     }
 }
 

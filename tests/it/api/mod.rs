@@ -8,9 +8,11 @@ mod activate;
 mod classifiers;
 mod create;
 mod envelope;
+mod features;
 mod hostile;
 mod list;
 mod preconditions;
+mod providers;
 mod read;
 mod release;
 mod reserve;
@@ -20,3 +22,5 @@ mod transitions;
 mod update;
 mod vectors;
 mod world;
+
+pub(crate) use features::AREAS as FEATURE_AREAS;

@@ -21,7 +21,6 @@ const OUT_OF_SCOPE: &[(&str, &str)] = &[
     ("check-local", "asking carriers"),
     ("locality-*", "where a number is"),
     ("put-402*", "charges"),
-    ("schema-*", "the schema of a number's public members"),
     ("list-csv", "CSV"),
     ("list-ports", "port requests"),
     ("get-port", "port requests"),

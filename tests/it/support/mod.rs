@@ -6,5 +6,6 @@ pub(crate) mod failing;
 pub(crate) mod invariants;
 pub(crate) mod people;
 pub(crate) mod process;
+pub(crate) mod providers;
 pub(crate) mod proxy;
 pub(crate) mod vectors;
