@@ -103,6 +103,7 @@ impl From<Error> for Fault {
             Error::PreconditionFailed => {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
+            Error::Repeated => return Self::repeated_numbers(),
             Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
             Error::Provider(ProviderError::Choices { feature, given, candidates }) => {
                 return Self::choices(feature, given, candidates, &message);
@@ -293,6 +294,12 @@ impl Fault {
         fault(StatusCode::BAD_REQUEST, "multiple_choice", data)
     }
 
+    /// A list names a number twice.
+    fn repeated_numbers() -> Self {
+        let what = json!({ "message": "some numbers appear twice" });
+        Self::validation("numbers", "uniqueItems", what)
+    }
+
     /// A member is missing.
     pub(crate) fn required(field: &str) -> Self {
         Self::validation(field, "required", json!({ "message": "Field is required but missing" }))
@@ -365,7 +372,7 @@ mod tests {
     fn every_error_has_its_answer() {
         let number = || E164::parse(NUMBER).unwrap();
         let account = || AccountId::parse(ACCOUNT).unwrap();
-        let driver = || Box::<dyn StdError + Send + Sync>::from("secret internals");
+        let driver = || Arc::new(std::io::Error::other("secret internals"));
         let cause = |text: &str| Some(text.to_owned());
         check(
             Error::NotFound(number()),
@@ -481,7 +488,7 @@ mod tests {
 
     #[test]
     fn an_unreachable_store_says_when_to_come_back() {
-        let fault = Fault::from(Error::Unavailable("down".into()));
+        let fault = Fault::from(Error::Unavailable(Arc::new(std::io::Error::other("down"))));
         assert_eq!(fault.headers, [(header::RETRY_AFTER, HeaderValue::from(1))]);
     }
 }

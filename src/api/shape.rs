@@ -21,6 +21,7 @@ const DROPPED: &[&str] = &[
     "metadata",
     "create_with_state",
     "carrier_name",
+    "accept_charges",
 ];
 /// The longest name of a carrier, in characters.
 const CARRIER_NAME_MAX: usize = 30;

@@ -55,7 +55,7 @@ pub struct Step<'a> {
 }
 
 /// Why a provider did not provide. The number is not saved.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ProviderError {
     /// The settings name a provider that this build does not have, or that is not configured.
     #[error("provider '{provider}' of feature '{feature}' is not available")]
@@ -88,7 +88,7 @@ pub enum ProviderError {
         provider: &'static str,
         /// How.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
 }
 

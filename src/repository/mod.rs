@@ -17,7 +17,9 @@ pub use codec::{UndecodableField, decode, encode};
 pub use feature_settings::FeatureSettingsRepository;
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
-pub use numbers::{CarrierPage, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy};
+pub use numbers::{
+    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy,
+};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 
 use crate::{

@@ -3,14 +3,14 @@
 use futures::{StreamExt, stream};
 
 use super::{
-    Error, NumberService,
+    Error, NumberService, Terms,
     carrier_usage::scopes,
-    change::{Decision, Target},
+    change::{Operation, Target, must_exist},
 };
 use crate::{
     carriers,
-    domain::{Actor, CarrierName, LOCAL_FEATURE, Number, NumberDatabase},
-    repository::{Saved, Settings, Stored},
+    domain::{Actor, CarrierName, E164, LOCAL_FEATURE, Number, NumberDatabase},
+    repository::{Decision, Opened, Saved, Settings, Stored},
 };
 
 /// How many numbers are read and written at once.
@@ -175,7 +175,7 @@ impl NumberService {
         for stored in page {
             match stored {
                 Err((id, err)) => result.count(id, Err(err.into())),
-                Ok(mut stored) => match self.apply(conversion, &mut stored).await {
+                Ok(mut stored) => match conversion.apply(self, &mut stored).await {
                     Ok(Outcome::Converted) => changed.push(stored),
                     Ok(outcome) => result.count(stored.number.id.to_string(), Ok(outcome)),
                     Err(err) => result.count(stored.number.id.to_string(), Err(err)),
@@ -205,14 +205,13 @@ impl NumberService {
         given: &str,
     ) -> Result<(String, Outcome), (String, Error)> {
         let number = self.parse(given).await.map_err(|err| (given.to_owned(), err))?;
-        let target =
-            Target { actor: conversion.actor, number: &number, account: None, if_match: None };
-        let saved = self
-            .change_stored(target, |mut stored| async move {
-                self.apply(conversion, &mut stored).await?;
-                Ok(Decision::Rewrite(Box::new(stored)))
-            })
-            .await;
+        let target = Target {
+            actor: conversion.actor,
+            account: None,
+            settings: conversion.settings,
+            terms: Terms::default(),
+        };
+        let saved = self.change(&target, &number, conversion).await;
         let outcome = |saved: Saved| match saved.written {
             true => Outcome::Converted,
             false if saved.number.carrier == *conversion.target => Outcome::Unchanged,
@@ -225,23 +224,37 @@ impl NumberService {
     }
 }
 
-impl NumberService {
-    /// Gives a number that was read the carrier, unless it would lose a feature by that.
-    async fn apply(
+impl Operation for Conversion<'_> {
+    async fn decide(
         &self,
-        conversion: &Conversion<'_>,
-        stored: &mut Stored,
-    ) -> Result<Outcome, Error> {
+        service: &NumberService,
+        _target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let mut stored = must_exist(number, opened)?;
+        self.apply(service, &mut stored).await?;
+        Ok(Decision::save(stored))
+    }
+
+    fn concerns_features(&self) -> bool {
+        false
+    }
+}
+
+impl Conversion<'_> {
+    /// Gives a number that was read the carrier, unless it would lose a feature by that.
+    async fn apply(&self, service: &NumberService, stored: &mut Stored) -> Result<Outcome, Error> {
         let spelt = stored.stored_carrier();
-        if conversion.source.is_some() && spelt != conversion.source {
+        if self.source.is_some() && spelt != self.source {
             return Ok(Outcome::Skipped);
         }
-        if spelt == Some(conversion.target.as_str()) {
+        if spelt == Some(self.target.as_str()) {
             return Ok(Outcome::Unchanged);
         }
         let mut converted = stored.number.clone();
-        converted.set_carrier(conversion.target.clone());
-        self.check_features(conversion, &stored.number, &converted).await?;
+        converted.set_carrier(self.target.clone());
+        self.check_features(service, &stored.number, &converted).await?;
         stored.number = converted;
         stored.rewrite();
         Ok(Outcome::Converted)
@@ -250,26 +263,25 @@ impl NumberService {
     /// Refuses when a feature in force would be denied by the change of carrier.
     async fn check_features(
         &self,
-        conversion: &Conversion<'_>,
+        service: &NumberService,
         before: &Number,
         after: &Number,
     ) -> Result<(), Error> {
-        let mut in_force = before.features.keys().filter(|feature| *feature != LOCAL_FEATURE);
+        let in_force = before.features.keys().filter(|feature| *feature != LOCAL_FEATURE);
         if in_force.clone().next().is_none() {
             return Ok(());
         }
-        let settings = conversion.settings;
-        let (old, new) = (self.terms(before, settings).await?, self.terms(after, settings).await?);
+        let old = service.feature_terms(before, self.settings).await?;
+        let new = service.feature_terms(after, self.settings).await?;
         let is_lost = |feature: &&String| {
             old.denial(before, feature, true).is_none()
                 && new.denial(after, feature, true).is_some()
         };
-        let lost: Vec<&str> = in_force.by_ref().filter(is_lost).map(String::as_str).collect();
+        let lost: Vec<&str> = in_force.filter(is_lost).map(String::as_str).collect();
         if lost.is_empty() {
             return Ok(());
         }
-        let lost = lost.join(", ");
-        let cause = format!("feature {lost} is not available with {}", conversion.target);
+        let cause = format!("feature {} is not available with {}", lost.join(", "), self.target);
         Err(Error::Forbidden { cause: Some(cause) })
     }
 }

@@ -2,79 +2,51 @@
 
 use std::sync::Arc;
 
-use super::{Error, NumberService, change::Decision};
+use super::{Error, NumberService, change::Target};
 use crate::{
     domain::{Actor, FeatureTerms, KNOWN_FEATURES, Number, strip},
-    providers::{self, DeniedFeature, FeatureProvider, Notice, ProviderError, Step},
-    repository::{RepositoryError, Saved, Settings, Stored},
+    providers::{self, DeniedFeature, FeatureProvider, Notice, Step},
+    repository::{Decision, RepositoryError, Saved, Settings},
 };
 
+/// What was decided about a number, its features included.
+pub(super) struct Planned<'a> {
+    pub(super) decision: Decision,
+    /// What is to be done for its features beside saving it; none when they are not concerned.
+    pub(super) work: Option<Work<'a>>,
+}
+
 /// A change whose features are decided, and who has to do with it.
-struct Work<'a> {
+pub(super) struct Work<'a> {
     actor: &'a Actor,
     terms: FeatureTerms<'a>,
     before: Option<Number>,
     /// Whether the number is deleted.
     ends: bool,
     providers: Vec<Arc<dyn FeatureProvider>>,
+    /// Those who did something outside, and the number that they did it for.
+    provided: Option<(Vec<Arc<dyn FeatureProvider>>, Number)>,
 }
 
 impl NumberService {
-    /// Saves what was decided: first the features are checked and planned, then everybody outside
-    /// is asked, then the number is saved, then humans are told. When it is certain that the number
-    /// was not saved, what was done outside is taken back.
-    pub(super) async fn carry_out(
-        &self,
-        actor: &Actor,
-        decision: Decision,
-    ) -> Result<Saved, Error> {
-        let (mut stored, ends) = match decision {
-            Decision::Rewrite(stored) => return Ok(self.numbers.save(*stored).await?),
-            Decision::Save(stored) => (stored, false),
-            Decision::Delete(stored) => (stored, true),
-        };
-        let settings = self.settings.get().await?;
-        let work = self.prepare(actor, &settings, &mut stored, ends).await?;
-        let provided = self.provide(&work, &mut stored.number).await?;
-        // Kept only for those who may have to take something back.
-        let tried = (!provided.is_empty()).then(|| stored.number.clone());
-        let saved = if ends {
-            self.numbers.delete(*stored).await
-        } else {
-            self.numbers.save(*stored).await
-        };
-        match saved {
-            Ok(saved) => {
-                self.tell(&work, &saved.number).await;
-                Ok(saved)
-            }
-            Err(err) => {
-                if let Some(tried) = &tried {
-                    take_back(&work, &provided, tried, &err).await;
-                }
-                Err(err.into())
-            }
-        }
-    }
-
     /// Checks what is asked for newly and brings the features in line with it. Asks nobody outside.
-    async fn prepare<'a>(
+    pub(super) async fn plan_features<'a>(
         &self,
-        actor: &'a Actor,
-        settings: &'a Settings,
-        stored: &mut Stored,
-        ends: bool,
-    ) -> Result<Work<'a>, Error> {
-        let before = stored.before().cloned();
-        let after = &mut stored.number;
+        target: &Target<'a>,
+        mut decision: Decision,
+    ) -> Result<Planned<'a>, Error> {
+        let (actor, settings) = (target.actor, target.settings);
+        let ends = decision.ends();
+        let before = decision.stored().before().cloned();
+        let after = &mut decision.stored_mut().number;
         // A number that nobody takes over had its features on the terms of its last owner.
         let basis = if after.owner.is_some() { &*after } else { before.as_ref().unwrap_or(after) };
-        let terms = self.terms(basis, settings).await?;
+        let terms = self.feature_terms(basis, settings).await?;
         let providers = self.providers.chosen(&terms);
         if !ends {
             providers::clean(after);
             if let Some(before) = before.as_ref().filter(|it| it.carrier != after.carrier) {
-                let old_terms = self.terms(before, settings).await?;
+                let old_terms = self.feature_terms(before, settings).await?;
                 strip_lost(&old_terms, before, &terms, after);
             }
             for provider in &providers {
@@ -83,37 +55,54 @@ impl NumberService {
                 providers::plan(&**provider, before.as_ref(), after, denial)?;
             }
         }
-        let work = Work { actor, terms, before, ends, providers };
+        let work = Work { actor, terms, before, ends, providers, provided: None };
         for provider in &work.providers {
             provider.check(work.step(after))?;
         }
-        Ok(work)
+        Ok(Planned { decision, work: Some(work) })
     }
 
-    /// Asks everybody whose features change to do their part; returns those who did.
-    async fn provide(
-        &self,
-        work: &Work<'_>,
-        after: &mut Number,
-    ) -> Result<Vec<Arc<dyn FeatureProvider>>, ProviderError> {
-        let mut done: Vec<Arc<dyn FeatureProvider>> = Vec::new();
-        if self.rehearses {
-            return Ok(done);
-        }
+    /// Asks everybody whose features change to do their part.
+    pub(super) async fn provide<'a>(&self, mut planned: Planned<'a>) -> Result<Planned<'a>, Error> {
+        let Some(work) = planned.work.as_mut().filter(|_| !self.rehearses) else {
+            return Ok(planned);
+        };
+        let after = &mut planned.decision.stored_mut().number;
+        let mut provided: Vec<Arc<dyn FeatureProvider>> = Vec::new();
         for provider in &work.providers {
             if !providers::differs(&**provider, work.step(after)) {
                 continue;
             }
             let number = (!work.ends).then_some(&mut *after);
             if let Err(err) = provider.provide(work.before.as_ref(), number).await {
-                for provider in &done {
+                for provider in &provided {
                     provider.undo(work.step(after)).await;
                 }
-                return Err(err);
+                return Err(err.into());
             }
-            done.push(provider.clone());
+            provided.push(provider.clone());
         }
-        Ok(done)
+        if !provided.is_empty() {
+            work.provided = Some((provided, after.clone()));
+        }
+        Ok(planned)
+    }
+
+    /// Tells humans about a number that was saved; takes back what was done outside for one that
+    /// certainly was not.
+    pub(super) async fn conclude(
+        &self,
+        work: Option<Work<'_>>,
+        saved: Result<Saved, RepositoryError>,
+    ) -> Result<Saved, RepositoryError> {
+        let Some(work) = work else {
+            return saved;
+        };
+        match &saved {
+            Ok(saved) => self.tell(&work, &saved.number).await,
+            Err(err) => work.take_back(err).await,
+        }
+        saved
     }
 
     /// Tells humans what is theirs to do.
@@ -137,7 +126,7 @@ impl NumberService {
         settings: &Settings,
     ) -> Result<(), Error> {
         let feature = "carrier_name";
-        let terms = self.terms(number, settings).await?;
+        let terms = self.feature_terms(number, settings).await?;
         match terms.denial(number, feature, true) {
             None => Ok(()),
             Some(denial) => Err(DeniedFeature { feature, denial }.into()),
@@ -145,7 +134,7 @@ impl NumberService {
     }
 
     /// Everything that decides which features a number may have.
-    pub(super) async fn terms<'a>(
+    pub(super) async fn feature_terms<'a>(
         &self,
         number: &Number,
         settings: &'a Settings,
@@ -171,6 +160,27 @@ impl Work<'_> {
     fn step<'a>(&'a self, after: &'a Number) -> Step<'a> {
         Step { before: self.before.as_ref(), after: (!self.ends).then_some(after) }
     }
+
+    /// Takes back what was done outside for a number that was not saved. When that is in doubt it
+    /// stays: an address too many harms nobody, one that is missing where the number says it is
+    /// there does.
+    async fn take_back(&self, err: &RepositoryError) {
+        let Some((provided, tried)) = &self.provided else {
+            return;
+        };
+        if err.leaves_doubt() {
+            let providers: Vec<&str> = provided.iter().map(|provider| provider.name()).collect();
+            tracing::warn!(
+                number = tried.id.as_str(),
+                providers = providers.join(","),
+                "a number was perhaps not saved; what its providers did stays"
+            );
+            return;
+        }
+        for provider in provided {
+            provider.undo(self.step(tried)).await;
+        }
+    }
 }
 
 /// Takes off what the number may no longer have with its new carrier.
@@ -187,27 +197,5 @@ fn strip_lost(
     let lost: Vec<&str> = KNOWN_FEATURES.into_iter().filter(is_lost).collect();
     for feature in lost {
         strip(after, feature);
-    }
-}
-
-/// Takes back what was done outside for a number that was not saved. When that is in doubt it stays:
-/// an address too many harms nobody, one that is missing where the number says it is there does.
-async fn take_back(
-    work: &Work<'_>,
-    provided: &[Arc<dyn FeatureProvider>],
-    tried: &Number,
-    err: &RepositoryError,
-) {
-    if err.leaves_doubt() {
-        let providers: Vec<&str> = provided.iter().map(|provider| provider.name()).collect();
-        tracing::warn!(
-            number = tried.id.as_str(),
-            providers = providers.join(","),
-            "a number was perhaps not saved; what its providers did stays"
-        );
-        return;
-    }
-    for provider in provided {
-        provider.undo(work.step(tried)).await;
     }
 }

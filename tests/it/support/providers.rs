@@ -94,7 +94,7 @@ impl FeatureProvider for Scripted {
                 return Err(ProviderError::Choices { feature: "e911", given, candidates });
             }
             Script::Fail => {
-                let source = "it does not answer".into();
+                let source = Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("silence"));
                 return Err(ProviderError::Failed { provider: SCRIPTED, source });
             }
             Script::Race(store, db) if calls == 1 => {
