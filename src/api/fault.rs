@@ -328,6 +328,24 @@ impl Fault {
     }
 }
 
+/// The error object of one number among many.
+pub(super) fn of_one(error: Error) -> Value {
+    let (id, message) = (error.id(), error.to_string());
+    let cause = match &error {
+        Error::NotFound(number) => Some(number.to_string()),
+        Error::NoAccount(account) => Some(account.to_string()),
+        _ => None,
+    };
+    let fault = Fault::from(error);
+    if let Some(source) = &fault.source {
+        tracing::error!(error = &**source as &dyn StdError, "one number of many failed");
+    }
+    if fault.data.get("code").is_some() {
+        return fault.data.clone();
+    }
+    of_number(fault.status, id, cause.as_deref(), message).data.clone()
+}
+
 /// The code of an error id of one number among many.
 pub(super) fn code_of(error: &str) -> u16 {
     let status = match error {
@@ -458,6 +476,31 @@ mod tests {
             500,
             "unspecified_fault",
             json!({"code": 500, "error": "unspecified_fault", "cause": NUMBER, "message": "fault by carrier"}),
+        );
+        check(
+            Error::Provider(ProviderError::Absent { feature: "e911", provider: "p".into() }),
+            501,
+            "not_implemented",
+            json!({"code": 501, "error": "not_implemented", "cause": "provider 'p' of feature 'e911' is not available", "message": "provider 'p' of feature 'e911' is not available"}),
+        );
+        check(
+            Error::Provider(ProviderError::Invalid { cause: "x".into() }),
+            400,
+            "invalid",
+            json!({"code": 400, "error": "invalid", "cause": "x", "message": "invalid"}),
+        );
+        let (given, candidates) = (json!({"region": "CA"}), vec![json!({"region": "NY"})]);
+        check(
+            Error::Provider(ProviderError::Choices { feature: "e911", given, candidates }),
+            400,
+            "multiple_choice",
+            json!({"multiple_choice": {"e911": {"cause": {"region": "CA"}, "details": [{"region": "NY"}], "message": "more than one address found"}}}),
+        );
+        check(
+            Error::Provider(ProviderError::Failed { provider: "p", source: driver() }),
+            500,
+            "unspecified_fault",
+            json!({"code": 500, "error": "unspecified_fault", "message": "fault by provider 'p'"}),
         );
         check(
             Error::Configuration(driver()),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod classifiers;
+mod collection;
 mod cors;
 mod envelope;
 mod extract;
@@ -61,6 +62,10 @@ pub struct HttpConfig {
     pub page_size: usize,
     /// The most rows that a page has.
     pub page_size_max: usize,
+    /// The most numbers that one request may name.
+    pub batch_size: usize,
+    /// The most bytes that one request may write on all the numbers that it names.
+    pub batch_bytes: usize,
 }
 
 /// What handlers need.

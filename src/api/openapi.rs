@@ -10,7 +10,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi::secu
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Api, accounts, classifiers, health, maintenance, numbers};
+use super::{Api, accounts, classifiers, collection, health, maintenance, numbers};
 
 /// The document without its routes.
 #[derive(OpenApi)]
@@ -60,6 +60,13 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         ))
         .routes(routes!(numbers::activate_number))
         .routes(routes!(numbers::reserve_number))
+        .routes(routes!(
+            collection::create_numbers,
+            collection::replace_numbers,
+            collection::merge_numbers,
+            collection::release_numbers
+        ))
+        .routes(routes!(collection::activate_numbers))
         .routes(routes!(numbers::get_any_number))
         .routes(routes!(classifiers::list_classifiers))
         .routes(routes!(classifiers::classify_number))

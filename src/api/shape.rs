@@ -44,7 +44,7 @@ impl Wanted {
     }
 
     /// Reads members that no schema holds for.
-    fn unchecked(data: &Map<String, Value>) -> Result<Self, Fault> {
+    pub(super) fn unchecked(data: &Map<String, Value>) -> Result<Self, Fault> {
         let is_public = |name: &str| {
             !name.starts_with('_') && !name.starts_with("pvt_") && !DROPPED.contains(&name)
         };
@@ -113,6 +113,11 @@ pub(super) fn record_reply(record: NumberRecord) -> Reply {
         metadata.extend(place);
     }
     Reply::ok(data).metadata(metadata).revision(record.view.revision)
+}
+
+/// One number among many.
+pub(super) fn data(view: &NumberView) -> Value {
+    Value::Object(body(view).0)
 }
 
 /// One number: `data`, and the envelope's `metadata`.

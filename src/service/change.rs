@@ -192,14 +192,15 @@ impl NumberService {
         &self,
         planned: Vec<(E164, Result<Planned<'a>, Error>)>,
     ) -> Vec<(E164, Result<Planned<'a>, Error>)> {
-        let provided = stream::iter(planned).map(|(number, planned)| async move {
+        let provided = planned.into_iter().map(|(number, planned)| async move {
             let provided = match planned {
                 Ok(planned) => self.provide(planned).await,
                 Err(refused) => Err(refused),
             };
             (number, provided)
         });
-        provided.buffer_unordered(PARALLEL_DECISIONS).collect().await
+        let provided: Vec<_> = provided.collect();
+        stream::iter(provided).buffer_unordered(PARALLEL_DECISIONS).collect().await
     }
 
     /// Reads numbers together and decides about each.

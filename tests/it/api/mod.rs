@@ -6,9 +6,10 @@
 mod accounts;
 mod activate;
 mod classifiers;
+pub(crate) mod collection;
 mod create;
 mod envelope;
-mod features;
+pub(crate) mod features;
 mod hostile;
 mod list;
 mod preconditions;
@@ -22,5 +23,3 @@ mod transitions;
 mod update;
 mod vectors;
 mod world;
-
-pub(crate) use features::AREAS as FEATURE_AREAS;

@@ -7,14 +7,16 @@ use axum::http::Method;
 use number_manager::{
     domain::{Actor, Clock, E164, FixedClock},
     providers::{Notice, Registry, Subject, Switch},
-    service::{NumberService, Update},
+    service::{NumberService, Terms, Update},
     store::DbName,
 };
 use serde_json::{Value, json};
 
 use super::{
     features::{about, held, of_carrier, of_reseller},
-    world::{HOLDER, NUMBER, UNLIMITED, Who, World, number_db, number_error, over_both_stores},
+    world::{
+        HOLDER, NUMBER, UNLIMITED, Who, World, number_db, number_error, numbers, over_both_stores,
+    },
 };
 use crate::support::{
     app::{ACCOUNT, TestApp, service},
@@ -33,6 +35,7 @@ over_both_stores! {
     a_denied_feature_reaches_no_provider,
     what_a_provider_refuses_is_not_stored,
     what_was_provided_is_taken_back_when_the_save_loses,
+    numbers_of_a_batch_are_provided_for_one_by_one,
     a_rehearsal_asks_and_tells_nobody,
 }
 
@@ -309,6 +312,27 @@ async fn what_was_provided_is_taken_back_when_the_save_loses(world: &World) {
     assert_eq!(provider.calls(), wanted);
 }
 
+async fn numbers_of_a_batch_are_provided_for_one_by_one(world: &World) {
+    let other = "+14155550101";
+    world.keep(NUMBER, held(&json!({}))).await;
+    world.keep(other, held(&json!({"pvt_features_denied": ["e911"]}))).await;
+    let (app, provider) =
+        scripted(world, Script::Race(world.store.clone(), number_db(NUMBER))).await;
+    let mut data = e911("1 Main St");
+    data["numbers"] = json!([NUMBER, other]);
+    let ask = app.ask(Method::PATCH, &numbers("/collection")).token(&app.account(ACCOUNT));
+    let data = ask.data(&data).send().await.data(200);
+    assert_eq!(data["success"][NUMBER]["features"], json!(["e911"]));
+    assert_eq!(data["success"][NUMBER]["theirs"], 1);
+    let cause = "feature 'e911' is denied by the number's own lists, which deny it";
+    let message = "requestor is unauthorized to perform operation";
+    let denied = number_error(403, "forbidden", Some(cause), message);
+    assert_eq!(data["error"], json!({ other: denied }));
+    let step = r#"none -> "1 Main St""#;
+    let wanted = [format!("provide {step}"), format!("undo {step}"), format!("provide {step}")];
+    assert_eq!(provider.calls(), wanted);
+}
+
 async fn a_rehearsal_asks_and_tells_nobody(world: &World) {
     world.keep(NUMBER, held(&json!({}))).await;
     let (_app, _) = scripted(world, Script::Obey).await;
@@ -324,7 +348,7 @@ async fn a_rehearsal_asks_and_tells_nobody(world: &World) {
     let before = world.everything().await;
     let run = async |service: NumberService| {
         let update = update.clone();
-        service.update(&Actor::operator(), &number, update, None, None).await.unwrap()
+        service.update(&Actor::operator(), &number, update, None, Terms::default()).await.unwrap()
     };
     let features = run(real.rehearsal()).await.number.features;
     assert_eq!(features.keys().collect::<Vec<_>>(), ["outbound_cnam", "e911"]);

@@ -97,6 +97,8 @@ impl TestApp {
                 shutdown_timeout_s: 1,
                 page_size: 50,
                 page_size_max: 1000,
+                batch_size: 1500,
+                batch_bytes: 8_000_000,
             },
             rate,
             serves_metrics: true,
