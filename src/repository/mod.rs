@@ -1,8 +1,9 @@
 //! Numbers, accounts and settings as documents.
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
-//! (reading and saving them), `mirror` (the copies in account databases), `accounts`, `settings`,
-//! `feature_settings` (what resellers and carriers say), `keys`.
+//! (reading and saving them), `mirror` (the copies in account databases), `ports` (the numbers in
+//! port requests), `accounts`, `settings`, `feature_settings` (what resellers and carriers say),
+//! `keys`.
 
 mod accounts;
 mod codec;
@@ -10,6 +11,7 @@ mod feature_settings;
 mod keys;
 mod mirror;
 mod numbers;
+mod ports;
 mod settings;
 
 pub use accounts::{Account, AccountRepository};
@@ -18,8 +20,9 @@ pub use feature_settings::FeatureSettingsRepository;
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
-    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy,
+    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Unlike, Vacancy,
 };
+pub use ports::{Port, PortRepository};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 
 use crate::{

@@ -13,11 +13,15 @@ mod create;
 mod error;
 mod features;
 mod filter;
+mod fix;
+mod identify;
 mod list;
 mod lookup;
+mod porting;
 mod release;
 mod reserve;
 mod update;
+mod walk;
 
 use std::sync::Arc;
 
@@ -33,19 +37,23 @@ pub use self::{
     create::Creation,
     error::Error,
     filter::Filter,
-    list::{ListQuery, Listing},
+    identify::Identity,
+    list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
     update::Update,
+    walk::Walk,
 };
-pub use crate::{providers::ProviderError, repository::Account};
-
 use crate::{
     domain::{AccountId, Actor, E164, Lineage, Number},
     providers::{LogNotifier, Notifier, Registry},
     repository::{
-        AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository, Saved,
-        Settings, SettingsRepository,
+        AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository,
+        PortRepository, Saved, Settings, SettingsRepository,
     },
+};
+pub use crate::{
+    providers::ProviderError,
+    repository::{Account, Port},
 };
 
 /// Everything that can be done with numbers.
@@ -54,6 +62,7 @@ pub struct NumberService {
     numbers: NumberRepository,
     accounts: AccountRepository,
     settings: SettingsRepository,
+    ports: PortRepository,
     account_rule: AccountRule,
     feature_settings: FeatureSettingsRepository,
     providers: Registry,
@@ -106,11 +115,12 @@ impl NumberService {
         feature_settings: FeatureSettingsRepository,
     ) -> Self {
         let (providers, notifier) = (Registry::default(), Arc::new(LogNotifier));
-        let rehearses = false;
+        let (ports, rehearses) = (PortRepository::beside(&numbers), false);
         Self {
             numbers,
             accounts,
             settings,
+            ports,
             account_rule,
             feature_settings,
             providers,
@@ -206,8 +216,18 @@ impl NumberService {
         settings: &Settings,
         actor: &Actor,
     ) -> Result<NumberView, Error> {
+        self.view_for(saved, settings, actor.is_admin).await
+    }
+
+    /// The same, for an administrator or for anybody else.
+    async fn view_for(
+        &self,
+        saved: Saved,
+        settings: &Settings,
+        is_admin: bool,
+    ) -> Result<NumberView, Error> {
         let terms = self.feature_terms(&saved.number, settings).await?;
-        let features_available = terms.available(&saved.number, actor.is_admin);
+        let features_available = terms.available(&saved.number, is_admin);
         Ok(NumberView {
             feature_settings: terms.settings(&features_available),
             features_available,
