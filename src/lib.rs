@@ -6,6 +6,7 @@ pub mod carriers;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod providers;
 pub mod repository;
 pub mod service;
 pub mod store;

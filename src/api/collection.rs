@@ -139,7 +139,7 @@ pub(super) async fn activate_numbers(
 async fn read(api: &Api, call: &AccountCall) -> Result<(Batch, Wanted), Fault> {
     let data = call.object()?;
     let texts = numbers_of(data, api.limits.batch_size)?;
-    let mut wanted = Wanted::read(data)?;
+    let mut wanted = Wanted::unchecked(data)?;
     wanted.public.shift_remove("numbers");
     check_size(&wanted.public, texts.len(), api.limits.batch_bytes)?;
     Ok((api.service.batch(&texts).await?, wanted))

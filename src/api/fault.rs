@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{AccountId, E164},
-    service::{DirectoryFault, Error},
+    service::{DirectoryFault, Error, ProviderError},
 };
 
 /// How many seconds a client should wait before it asks an unreachable store again.
@@ -113,6 +113,21 @@ impl From<Error> for Fault {
             }
             Error::Directory(directory) => {
                 return Self::directory(directory, message).caused_by(error);
+            }
+            Error::Provider(ProviderError::Choices { feature, given, candidates }) => {
+                return Self::choices(feature, given, candidates, &message);
+            }
+            Error::Provider(ProviderError::Absent { .. }) => {
+                let status = StatusCode::NOT_IMPLEMENTED;
+                let fault = of_number(status, "not_implemented", Some(&message), message.clone());
+                return fault.caused_by(error);
+            }
+            Error::Provider(ProviderError::Invalid { cause }) => {
+                (StatusCode::BAD_REQUEST, "invalid", text(cause))
+            }
+            Error::Provider(ProviderError::Failed { .. }) => {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                return of_number(status, "unspecified_fault", None, message).caused_by(error);
             }
             Error::Carrier { number, .. } => {
                 return Self::carrier(number, message).caused_by(error);
@@ -296,6 +311,13 @@ impl Fault {
     /// Values break rules: by field, then by rule.
     pub(crate) fn invalid_fields(data: Map<String, Value>) -> Self {
         fault(StatusCode::BAD_REQUEST, "validation error", Value::Object(data))
+    }
+
+    /// An address that may be several: the caller is to choose.
+    fn choices(feature: &str, given: &Value, candidates: &[Value], message: &str) -> Self {
+        let choice = json!({ "cause": given, "details": candidates, "message": message });
+        let data = json!({ "multiple_choice": { feature: choice } });
+        fault(StatusCode::BAD_REQUEST, "multiple_choice", data)
     }
 
     /// A list names a number twice.
@@ -491,6 +513,31 @@ mod tests {
             500,
             "unspecified_fault",
             json!({"code": 500, "error": "unspecified_fault", "cause": NUMBER, "message": "fault by carrier"}),
+        );
+        check(
+            Error::Provider(ProviderError::Absent { feature: "e911", provider: "p".into() }),
+            501,
+            "not_implemented",
+            json!({"code": 501, "error": "not_implemented", "cause": "provider 'p' of feature 'e911' is not available", "message": "provider 'p' of feature 'e911' is not available"}),
+        );
+        check(
+            Error::Provider(ProviderError::Invalid { cause: "x".into() }),
+            400,
+            "invalid",
+            json!({"code": 400, "error": "invalid", "cause": "x", "message": "invalid"}),
+        );
+        let (given, candidates) = (json!({"region": "CA"}), vec![json!({"region": "NY"})]);
+        check(
+            Error::Provider(ProviderError::Choices { feature: "e911", given, candidates }),
+            400,
+            "multiple_choice",
+            json!({"multiple_choice": {"e911": {"cause": {"region": "CA"}, "details": [{"region": "NY"}], "message": "more than one address found"}}}),
+        );
+        check(
+            Error::Provider(ProviderError::Failed { provider: "p", source: driver() }),
+            500,
+            "unspecified_fault",
+            json!({"code": 500, "error": "unspecified_fault", "message": "fault by provider 'p'"}),
         );
         check(
             Error::Configuration(driver()),

@@ -27,6 +27,7 @@ mod porting;
 mod repair;
 mod request;
 mod rows;
+mod schema;
 mod search;
 mod shape;
 mod sup;

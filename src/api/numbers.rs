@@ -170,11 +170,14 @@ pub(super) async fn activate_number(
 }
 
 /// Reserve a number for an account.
+///
+/// What the body says is checked, and not written.
 #[utoipa::path(
     put,
     path = "/v2/accounts/{account_id}/phone_numbers/{number}/reserve",
     tag = "numbers",
     params(NumberPath, IfMatch),
+    request_body = NumberRequest,
     responses(
         (status = 201, description = "The number, reserved", body = Answer<NumberBody>),
         (status = 202, description = "Reserved; its copy follows", body = Answer<NumberBody>),
@@ -185,6 +188,7 @@ pub(super) async fn reserve_number(
     State(api): State<Api>,
     call: AccountCall,
 ) -> Result<Reply, Fault> {
+    Wanted::read(call.object()?)?;
     let number = call.number_to_write(&api).await?;
     let view = api.service.reserve(&call.actor, &call.account, &number, call.terms()).await?;
     Ok(shape::reply(view).created(&call))

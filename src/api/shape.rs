@@ -8,7 +8,7 @@ use crate::{
     service::{Mirror, NumberRecord, NumberView},
 };
 
-use super::{envelope::Reply, fault::Fault};
+use super::{envelope::Reply, fault::Fault, schema};
 
 /// Members that clients send back as they got them, or that steer a request: never stored.
 const DROPPED: &[&str] = &[
@@ -38,8 +38,13 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Reads the body of a write.
+    /// Reads the body of a write of one number, which has to fit the schema.
     pub(super) fn read(data: &Map<String, Value>) -> Result<Self, Fault> {
+        Self::unchecked(&schema::check(data)?)
+    }
+
+    /// Reads members that no schema holds for.
+    pub(super) fn unchecked(data: &Map<String, Value>) -> Result<Self, Fault> {
         let is_public = |name: &str| {
             !name.starts_with('_') && !name.starts_with("pvt_") && !DROPPED.contains(&name)
         };
@@ -148,11 +153,8 @@ fn read_only(view: &NumberView) -> Map<String, Value> {
     if let Some(app) = &number.used_by {
         map.insert("used_by".to_owned(), app.as_str().into());
     }
-    let has_settings = |value: &&Value| value.as_object().is_some_and(|value| !value.is_empty());
-    let settings = number.features.iter().filter(|(_, value)| has_settings(value));
-    let settings: Map<String, Value> =
-        settings.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let features = json!({ "available": view.features_available, "settings": settings });
+    let features =
+        json!({ "available": view.features_available, "settings": view.feature_settings });
     map.insert("features".to_owned(), features);
     if number.state == State::Deleted {
         map.insert("is_deleted".to_owned(), true.into());
@@ -204,6 +206,7 @@ mod tests {
             number,
             revision: Some("1-a".to_owned()),
             features_available: vec!["failover".to_owned()],
+            feature_settings: Map::new(),
             mirror: Mirror::Synced,
         }
     }

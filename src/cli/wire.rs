@@ -12,7 +12,8 @@ use crate::{
     config::Config,
     domain::{Clock, clock::SystemClock},
     repository::{
-        AccountRepository, KeyRepository, NumberRepository, SettingsRepository, system_databases,
+        AccountRepository, FeatureSettingsRepository, KeyRepository, NumberRepository,
+        SettingsRepository, system_databases,
     },
     service::{AccountRule, NumberService},
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
@@ -55,7 +56,8 @@ pub(super) fn build_service(
     let numbers = NumberRepository::new(Arc::clone(store), Arc::clone(clock), settings.clone());
     let accounts = AccountRepository::new(Arc::clone(store));
     let rule = if config.manages_accounts() { AccountRule::Ours } else { AccountRule::Foreign };
-    NumberService::new(numbers, accounts, settings, rule)
+    let features = FeatureSettingsRepository::new(Arc::clone(store));
+    NumberService::new(numbers, accounts, settings, rule, features)
 }
 
 /// The system's clock.

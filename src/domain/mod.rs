@@ -43,7 +43,10 @@ pub use database::{
     NumberDatabase, ParseDatabaseError, Prefix, account_database, encoded, number_database,
 };
 pub use e164::{E164, ParseE164Error};
-pub use feature::{DEFAULT_FEATURES, FeatureRules, KNOWN_FEATURES};
+pub use feature::{
+    Activation, CarrierFeatures, DEFAULT_FEATURES, Denial, FeatureRules, FeatureTerms,
+    KNOWN_FEATURES, Layer, Messaging, ResellerFeatures, strip,
+};
 pub use history::ReserveHistory;
 pub use number::{LOCAL_FEATURE, Number, Refused, ReleaseRules, Released, Taking};
 pub use numbering::{NotReconcilable, Numbering};

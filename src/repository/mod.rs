@@ -2,12 +2,14 @@
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
 //! (reading and saving them), `mirror` (the copies in account databases), `ports` (the numbers in
-//! port requests), `accounts`, `settings`, `keys`. `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
+//! port requests), `accounts`, `settings`, `feature_settings` (what resellers and carriers say),
+//! `keys`. `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
 //! about those that are being bought.
 
 mod accounts;
 mod available;
 mod codec;
+mod feature_settings;
 mod keys;
 mod mirror;
 mod numbers;
@@ -21,6 +23,7 @@ mod stock;
 pub use accounts::{Account, AccountRepository};
 pub use available::Standing;
 pub use codec::{UndecodableField, decode, encode};
+pub use feature_settings::FeatureSettingsRepository;
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
@@ -33,7 +36,10 @@ pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 pub use stock::{Generated, StockItem};
 
-use crate::store::{DbName, Kind, StoreError};
+use crate::{
+    domain::ConfigurationError,
+    store::{DbName, Kind, StoreError},
+};
 
 /// The database of this service's own documents: keys, leases, the last good configuration.
 pub const OWN_DATABASE: &str = "number_manager";
@@ -69,6 +75,15 @@ pub enum RepositoryError {
     /// The settings cannot be used, and no earlier ones are known.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// A reseller's or a carrier's settings cannot be used.
+    #[error("{document} cannot be used")]
+    Configuration {
+        /// The database and the document.
+        document: String,
+        /// What is wrong.
+        #[source]
+        source: ConfigurationError,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,13 +103,21 @@ pub enum ErrorKind {
 }
 
 impl RepositoryError {
+    /// Whether a write that failed with this may have happened all the same.
+    #[must_use]
+    pub fn leaves_doubt(&self) -> bool {
+        self.kind() == ErrorKind::Unavailable
+    }
+
     /// What a caller can do about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Undecodable { .. } => ErrorKind::Faulty,
-            Self::Settings(SettingsError::Unusable(_)) => ErrorKind::Configuration,
+            Self::Settings(SettingsError::Unusable(_)) | Self::Configuration { .. } => {
+                ErrorKind::Configuration
+            }
             Self::Settings(SettingsError::Unreadable(err)) | Self::Store(err) => match err.kind {
                 Kind::Conflict | Kind::Unavailable => ErrorKind::Unavailable,
                 Kind::NoDatabase | Kind::Denied | Kind::Refused | Kind::Unexpected => {

@@ -266,10 +266,13 @@ fn read_features(members: &Map<String, Value>) -> Result<FeatureRules, Configura
         Some(allow) => Some(allow),
         None => texts(members, "providers")?,
     };
+    let provider = |key| text(members, key).map(|name| name.map(str::to_owned));
     Ok(FeatureRules {
         allow: allow.unwrap_or(default.allow),
         deny: texts(&lists, "deny")?,
         local_override: flag(members, "local_feature_override")?.unwrap_or(false),
+        cnam_provider: provider("cnam_provider")?.unwrap_or(default.cnam_provider),
+        e911_provider: provider("e911_provider")?.unwrap_or(default.e911_provider),
     })
 }
 
@@ -304,7 +307,7 @@ pub(super) fn text<'a>(
     }
 }
 
-fn texts(
+pub(super) fn texts(
     members: &Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<Vec<String>>, ConfigurationError> {

@@ -1,5 +1,5 @@
-//! The way that every write of numbers goes, one number or many: read, decide, save; when somebody
-//! else was faster, read and decide again.
+//! The way that every write of numbers goes, one number or many: read, decide (with
+//! the features: `features`), save; when somebody else was faster, read and decide again.
 
 use std::{
     future::ready,
@@ -10,7 +10,7 @@ use std::{
 use futures::{StreamExt, stream};
 use tokio::time::sleep;
 
-use super::{Batch, Error, NumberService, NumberView, Outcomes};
+use super::{Batch, Error, NumberService, NumberView, Outcomes, features::Planned};
 use crate::{
     domain::{AccountId, Actor, E164},
     repository::{Decision, Opened, RepositoryError, Saved, Settings, Stored},
@@ -80,6 +80,11 @@ pub(super) trait Operation: Sync {
     ) -> impl Future<Output = ()> + Send {
         ready(())
     }
+
+    /// Whether the features of its numbers are looked at; if not, they stay as they stand.
+    fn concerns_features(&self) -> bool {
+        true
+    }
 }
 
 impl NumberService {
@@ -111,8 +116,12 @@ impl NumberService {
             }
             let opened = self.numbers.open(number, &accounts).await?;
             let accounts = opened.accounts();
-            let decision = match self.decide(target, number, opened, operation).await {
-                Ok(decision) => decision,
+            let planned = match self.decide(target, number, opened, operation).await {
+                Ok(planned) => self.provide(planned).await,
+                Err(refused) => Err(refused),
+            };
+            let planned = match planned {
+                Ok(planned) => planned,
                 Err(refused) => {
                     if refused.is_of_caller() {
                         self.numbers.settle(number, &accounts).await;
@@ -120,7 +129,8 @@ impl NumberService {
                     return Err(refused);
                 }
             };
-            match self.numbers.carry_out(decision).await {
+            let saved = self.numbers.carry_out(planned.decision).await;
+            match self.end_features(planned.work, saved).await {
                 Err(RepositoryError::Conflict { .. }) => {}
                 saved => return Ok(saved?),
             }
@@ -136,7 +146,7 @@ impl NumberService {
         operation: &impl Operation,
     ) -> Result<NumberView, Error> {
         let saved = self.change(target, number, operation).await?;
-        Ok(Self::view(saved, target.settings, target.actor))
+        self.view(saved, target.settings, target.actor).await
     }
 
     /// The same for many numbers, which are read and written together. Every number is in the
@@ -155,9 +165,13 @@ impl NumberService {
                 (number, outcome)
             });
             let saved: Vec<_> = concluded.buffered(PARALLEL_DECISIONS).collect().await;
-            changed.extend(saved.into_iter().map(|(number, saved)| {
-                (number, saved.map(|saved| Self::view(saved, target.settings, target.actor)))
-            }));
+            for (number, saved) in saved {
+                let view = match saved {
+                    Ok(saved) => self.view(saved, target.settings, target.actor).await,
+                    Err(err) => Err(err),
+                };
+                changed.push((number, view));
+            }
         }
         Ok(batch.outcomes(changed))
     }
@@ -178,10 +192,11 @@ impl NumberService {
             }
             let mut decisions = Vec::with_capacity(waiting.len());
             let mut decided = Vec::with_capacity(waiting.len());
-            for (number, decision) in self.decide_many(target, waiting, operation).await {
-                match decision {
-                    Ok(decision) => {
-                        decided.push(number);
+            let planned = self.decide_many(target, waiting, operation).await;
+            for (number, planned) in self.provide_many(planned).await {
+                match planned {
+                    Ok(Planned { decision, work }) => {
+                        decided.push((number, work));
                         decisions.push(decision);
                     }
                     Err(refused) => done.push((number, Err(refused))),
@@ -189,8 +204,8 @@ impl NumberService {
             }
             let saved = self.numbers.carry_out_many(decisions).await;
             waiting = Vec::new();
-            for (number, saved) in decided.into_iter().zip(saved) {
-                match saved {
+            for ((number, work), saved) in decided.into_iter().zip(saved) {
+                match self.end_features(work, saved).await {
                     Err(RepositoryError::Conflict { .. }) => waiting.push(number),
                     saved => done.push((number, saved.map_err(Error::from))),
                 }
@@ -200,13 +215,29 @@ impl NumberService {
         done
     }
 
-    /// Reads numbers together and decides about each.
-    async fn decide_many(
+    /// Asks everybody outside who has to do with these numbers.
+    async fn provide_many<'a>(
         &self,
-        target: &Target<'_>,
+        planned: Vec<(E164, Result<Planned<'a>, Error>)>,
+    ) -> Vec<(E164, Result<Planned<'a>, Error>)> {
+        let provided = planned.into_iter().map(|(number, planned)| async move {
+            let provided = match planned {
+                Ok(planned) => self.provide(planned).await,
+                Err(refused) => Err(refused),
+            };
+            (number, provided)
+        });
+        let provided: Vec<_> = provided.collect();
+        stream::iter(provided).buffer_unordered(PARALLEL_DECISIONS).collect().await
+    }
+
+    /// Reads numbers together and decides about each.
+    async fn decide_many<'a>(
+        &self,
+        target: &Target<'a>,
         numbers: Vec<E164>,
         operation: &impl Operation,
-    ) -> Vec<(E164, Result<Decision, Error>)> {
+    ) -> Vec<(E164, Result<Planned<'a>, Error>)> {
         let opened = self.numbers.open_many(&numbers, target.account).await;
         let decisions = stream::iter(numbers.into_iter().zip(opened));
         let decisions = decisions.map(|(number, opened)| async move {
@@ -224,12 +255,12 @@ impl NumberService {
         decisions.buffer_unordered(PARALLEL_DECISIONS).collect().await
     }
 
-    async fn decide_alone(
+    async fn decide_alone<'a>(
         &self,
-        target: &Target<'_>,
+        target: &Target<'a>,
         number: &E164,
         operation: &impl Operation,
-    ) -> Result<Decision, Error> {
+    ) -> Result<Planned<'a>, Error> {
         let accounts: Vec<&AccountId> = target.account.into_iter().collect();
         let opened = self.numbers.open(number, &accounts).await?;
         self.decide(target, number, opened, operation).await
@@ -237,15 +268,20 @@ impl NumberService {
 
     /// Decides about one number, alone or of a batch: what every operation has in common is here,
     /// and nowhere else.
-    async fn decide(
+    async fn decide<'a>(
         &self,
-        target: &Target<'_>,
+        target: &Target<'a>,
         number: &E164,
         opened: Opened,
         operation: &impl Operation,
-    ) -> Result<Decision, Error> {
+    ) -> Result<Planned<'a>, Error> {
         check_revision(&opened, target.terms.if_match)?;
-        operation.decide(self, target, number, opened).await
+        let decision = operation.decide(self, target, number, opened).await?;
+        if operation.concerns_features() {
+            self.plan_features(target, decision).await
+        } else {
+            Ok(Planned { decision, work: None })
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     carriers,
-    domain::{Actor, CarrierName, E164, Number, NumberDatabase},
+    domain::{Actor, CarrierName, E164, LOCAL_FEATURE, Number, NumberDatabase},
     repository::{Decision, Opened, Saved, Settings, Stored},
 };
 
@@ -116,11 +116,6 @@ impl NumberService {
         Ok(databases.buffered(PARALLEL_DATABASES).collect().await)
     }
 
-    /// The same service over a store that keeps its writes to itself.
-    fn rehearsal(&self) -> Self {
-        Self { numbers: self.numbers.rehearsal(), ..self.clone() }
-    }
-
     async fn convert_named(&self, conversion: &Conversion<'_>, numbers: Vec<String>) -> Converted {
         let mut result = Converted::default();
         let outcomes = stream::iter(numbers).map(|given| async move {
@@ -180,7 +175,7 @@ impl NumberService {
         for stored in page {
             match stored {
                 Err((id, err)) => result.count(id, Err(err.into())),
-                Ok(mut stored) => match conversion.apply(&mut stored) {
+                Ok(mut stored) => match conversion.apply(self, &mut stored).await {
                     Ok(Outcome::Converted) => changed.push(stored),
                     Ok(outcome) => result.count(stored.number.id.to_string(), Ok(outcome)),
                     Err(err) => result.count(stored.number.id.to_string(), Err(err)),
@@ -232,20 +227,24 @@ impl NumberService {
 impl Operation for Conversion<'_> {
     async fn decide(
         &self,
-        _service: &NumberService,
+        service: &NumberService,
         _target: &Target<'_>,
         number: &E164,
         opened: Opened,
     ) -> Result<Decision, Error> {
         let mut stored = must_exist(number, opened)?;
-        self.apply(&mut stored)?;
+        self.apply(service, &mut stored).await?;
         Ok(Decision::save(stored))
+    }
+
+    fn concerns_features(&self) -> bool {
+        false
     }
 }
 
 impl Conversion<'_> {
     /// Gives a number that was read the carrier, unless it would lose a feature by that.
-    fn apply(&self, stored: &mut Stored) -> Result<Outcome, Error> {
+    async fn apply(&self, service: &NumberService, stored: &mut Stored) -> Result<Outcome, Error> {
         let spelt = stored.stored_carrier();
         if self.source.is_some() && spelt != self.source {
             return Ok(Outcome::Skipped);
@@ -255,23 +254,30 @@ impl Conversion<'_> {
         }
         let mut converted = stored.number.clone();
         converted.set_carrier(self.target.clone());
-        self.check_features(&stored.number, &converted)?;
+        self.check_features(service, &stored.number, &converted).await?;
         stored.number = converted;
         stored.rewrite();
         Ok(Outcome::Converted)
     }
 
     /// Refuses when a feature in force would be denied by the change of carrier.
-    fn check_features(&self, before: &Number, after: &Number) -> Result<(), Error> {
-        let allowed = self.settings.features.available(before, true);
-        let still = self.settings.features.available(after, true);
-        let in_force = |feature: &&String| before.features.contains_key(feature.as_str());
-        let lost: Vec<&str> = allowed
-            .iter()
-            .filter(in_force)
-            .filter(|feature| !still.contains(feature))
-            .map(String::as_str)
-            .collect();
+    async fn check_features(
+        &self,
+        service: &NumberService,
+        before: &Number,
+        after: &Number,
+    ) -> Result<(), Error> {
+        let in_force = before.features.keys().filter(|feature| *feature != LOCAL_FEATURE);
+        if in_force.clone().next().is_none() {
+            return Ok(());
+        }
+        let old = service.feature_terms(before, self.settings).await?;
+        let new = service.feature_terms(after, self.settings).await?;
+        let is_lost = |feature: &&String| {
+            old.denial(before, feature, true).is_none()
+                && new.denial(after, feature, true).is_some()
+        };
+        let lost: Vec<&str> = in_force.filter(is_lost).map(String::as_str).collect();
         if lost.is_empty() {
             return Ok(());
         }

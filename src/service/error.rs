@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{DirectoryFault, batch::NumbersRepeat};
 use crate::{
     domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
+    providers::{DeniedFeature, ProviderError},
     repository::{ErrorKind, RepositoryError},
 };
 
@@ -85,6 +86,9 @@ pub enum Error {
     /// A directory of places is not known, or of no help.
     #[error(transparent)]
     Directory(#[from] DirectoryFault),
+    /// Who provides a feature did not.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// The stored configuration cannot be used, and no earlier one is known.
     #[error("the configuration cannot be used")]
     Configuration(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -121,6 +125,12 @@ impl From<Refused> for Error {
             Refused::Transition(err) => err.into(),
             Refused::NoChange => Self::NoChange,
         }
+    }
+}
+
+impl From<DeniedFeature> for Error {
+    fn from(denied: DeniedFeature) -> Self {
+        Self::Forbidden { cause: Some(denied.to_string()) }
     }
 }
 
@@ -170,11 +180,18 @@ impl Error {
             Self::InvalidTransition { .. } => "invalid_state_transition",
             Self::NoChange => "no_change_required",
             Self::AssignFailure { .. } => "assign_failure",
-            Self::Invalid { .. } | Self::UnknownCarrier(_) | Self::Repeated => "invalid",
+            Self::Invalid { .. }
+            | Self::UnknownCarrier(_)
+            | Self::Repeated
+            | Self::Provider(ProviderError::Invalid { .. }) => "invalid",
             Self::AccountExists(_) => "account_exists",
             Self::PreconditionFailed => "precondition_failed",
             Self::Conflict => "datastore_conflict",
-            Self::Carrier { .. } | Self::Directory(_) => "unspecified_fault",
+            Self::Provider(ProviderError::Absent { .. }) => "not_implemented",
+            Self::Provider(ProviderError::Choices { .. }) => "multiple_choice",
+            Self::Carrier { .. }
+            | Self::Directory(_)
+            | Self::Provider(ProviderError::Failed { .. }) => "unspecified_fault",
             Self::Configuration(_) | Self::Store(_) => "datastore_fault",
             Self::Unavailable(_) => "datastore_unreachable",
         }

@@ -91,7 +91,7 @@ impl NumberService {
         let places = [Place::Account(account.clone())].into();
         let span = Span { from: query.start, to: query.end, descending: query.descending };
         let keep = Keep { filters: query.filters, ..Keep::default() };
-        let walk = Walk::over(&self.numbers, &settings, actor.is_admin, span, places, keep);
+        let walk = Walk::over(self, &settings, actor.is_admin, span, places, keep);
         Ok((walk, ports))
     }
 
@@ -146,7 +146,7 @@ impl NumberService {
         let places = databases.into_iter().map(Place::Numbers).collect();
         let settings = self.settings.get().await?;
         let keep = Keep { filters: list.filters, carriers, owners };
-        let mut walk = Walk::over(&self.numbers, &settings, true, span, places, keep);
+        let mut walk = Walk::over(self, &settings, true, span, places, keep);
         let size = list.page_size.unwrap_or(usize::MAX - 1);
         Ok(Listing::of(walk.fill(size).await?, Vec::new()))
     }

@@ -34,7 +34,7 @@ impl NumberService {
         let settings = self.settings.get().await?;
         let read =
             Saved { number: found, rev: Some(rev), mirror: MirrorStatus::Synced, written: false };
-        Ok(Self::view(read, &settings, actor))
+        self.view(read, &settings, actor).await
     }
 
     /// Reads any number with what is known of its copies; administrators only.
@@ -58,7 +58,7 @@ impl NumberService {
             mirror: if behind { MirrorStatus::Pending } else { MirrorStatus::Synced },
             written: false,
         };
-        let view = Self::view(read, &settings, actor);
+        let view = self.view(read, &settings, actor).await?;
         Ok(NumberRecord { view, database: number_database(number), drift })
     }
 }

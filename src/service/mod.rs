@@ -13,6 +13,7 @@ mod convert_carrier;
 mod create;
 mod directory;
 mod error;
+mod features;
 mod filter;
 mod fix;
 mod generate;
@@ -27,6 +28,10 @@ mod search;
 mod sources;
 mod update;
 mod walk;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 pub use self::{
     accounts::NewAccount,
@@ -47,14 +52,18 @@ pub use self::{
     update::Update,
     walk::Walk,
 };
-pub use crate::repository::{Account, Port};
 use crate::{
     carriers::{Directory, OutsideCarriers},
     domain::{AccountId, Actor, E164, Lineage, Number},
+    providers::{LogNotifier, Notifier, Registry},
     repository::{
-        AccountRepository, MirrorStatus, NumberRepository, PortRepository, Saved, Settings,
-        SettingsRepository,
+        AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository,
+        PortRepository, Saved, Settings, SettingsRepository,
     },
+};
+pub use crate::{
+    providers::ProviderError,
+    repository::{Account, Port},
 };
 
 /// Everything that can be done with numbers.
@@ -68,6 +77,11 @@ pub struct NumberService {
     outside: OutsideCarriers,
     directory: Directory,
     searches: search::Searches,
+    feature_settings: FeatureSettingsRepository,
+    providers: Registry,
+    notifier: Arc<dyn Notifier>,
+    /// Whether writes are kept from the world: nobody outside is asked or told anything then.
+    rehearses: bool,
 }
 
 /// Who keeps the accounts.
@@ -88,6 +102,8 @@ pub struct NumberView {
     pub revision: Option<String>,
     /// The features that it may have, sorted.
     pub features_available: Vec<String>,
+    /// How those of them are switched on that can be in several ways.
+    pub feature_settings: Map<String, Value>,
     /// Whether the copies in account databases are known to be right.
     pub mirror: Mirror,
 }
@@ -109,17 +125,50 @@ impl NumberService {
         accounts: AccountRepository,
         settings: SettingsRepository,
         account_rule: AccountRule,
+        feature_settings: FeatureSettingsRepository,
     ) -> Self {
-        let ports = PortRepository::beside(&numbers);
+        let (providers, notifier) = (Registry::default(), Arc::new(LogNotifier));
+        let (ports, rehearses) = (PortRepository::beside(&numbers), false);
         let (outside, directory) = (OutsideCarriers::default(), Directory::new());
-        let searches = search::remembered();
-        Self { numbers, accounts, settings, ports, account_rule, outside, directory, searches }
+        Self {
+            numbers,
+            accounts,
+            settings,
+            ports,
+            account_rule,
+            outside,
+            directory,
+            searches: search::remembered(),
+            feature_settings,
+            providers,
+            notifier,
+            rehearses,
+        }
     }
 
     /// The same service, which can ask these outside carriers.
     #[must_use]
     pub fn with_carriers(self, outside: OutsideCarriers) -> Self {
         Self { outside, ..self }
+    }
+
+    /// The same service with other providers of features.
+    #[must_use]
+    pub fn with_providers(self, providers: Registry) -> Self {
+        Self { providers, ..self }
+    }
+
+    /// The same service, whose notices are brought by somebody else than the log.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Arc<dyn Notifier>) -> Self {
+        Self { notifier, ..self }
+    }
+
+    /// The same service over a store that keeps its writes to itself. Nobody outside is asked or
+    /// told anything.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        Self { numbers: self.numbers.rehearsal(), rehearses: true, ..self.clone() }
     }
 
     /// The number that `input` means, in any dialled form.
@@ -183,15 +232,34 @@ impl NumberService {
         }
     }
 
-    fn view(saved: Saved, settings: &Settings, actor: &Actor) -> NumberView {
-        NumberView {
-            features_available: settings.features.available(&saved.number, actor.is_admin),
+    /// What answers say of a number, by itself or in a list.
+    async fn view(
+        &self,
+        saved: Saved,
+        settings: &Settings,
+        actor: &Actor,
+    ) -> Result<NumberView, Error> {
+        self.view_for(saved, settings, actor.is_admin).await
+    }
+
+    /// The same, for an administrator or for anybody else.
+    async fn view_for(
+        &self,
+        saved: Saved,
+        settings: &Settings,
+        is_admin: bool,
+    ) -> Result<NumberView, Error> {
+        let terms = self.feature_terms(&saved.number, settings).await?;
+        let features_available = terms.available(&saved.number, is_admin);
+        Ok(NumberView {
+            feature_settings: terms.settings(&features_available),
+            features_available,
             number: saved.number,
             revision: saved.rev.map(|rev| rev.as_str().to_owned()),
             mirror: match saved.mirror {
                 MirrorStatus::Synced => Mirror::Synced,
                 MirrorStatus::Pending => Mirror::Pending,
             },
-        }
+        })
     }
 }

@@ -87,6 +87,7 @@ impl Operation for Rewrite {
         }
         self.update.apply(&mut stored.number.public);
         if let Some(carrier) = &self.carrier {
+            service.may_rename(&stored.number, target.settings).await?;
             stored.number.set_carrier(carrier.clone());
         }
         Ok(Decision::save(stored))

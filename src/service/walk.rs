@@ -3,10 +3,12 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Error, Filter, Mirror, NumberView};
+use serde_json::{Map, Value};
+
+use super::{Error, Filter, NumberService, NumberView};
 use crate::{
-    domain::{AccountId, CarrierName, NumberDatabase},
-    repository::{HeldPage, NumberRepository, RepositoryError, Settings, Span},
+    domain::{AccountId, CarrierName, Number, NumberDatabase},
+    repository::{HeldPage, MirrorStatus, RepositoryError, Saved, Settings, Span},
 };
 
 /// How many documents are read at once.
@@ -15,7 +17,7 @@ const READ_AT_ONCE: usize = 500;
 /// Numbers in the order of a listing.
 #[derive(Debug)]
 pub struct Walk {
-    numbers: NumberRepository,
+    service: NumberService,
     settings: Arc<Settings>,
     is_admin: bool,
     span: Span,
@@ -49,7 +51,7 @@ pub(super) struct Keep {
 impl Walk {
     /// A walk over these databases.
     pub(super) fn over(
-        numbers: &NumberRepository,
+        service: &NumberService,
         settings: &Arc<Settings>,
         is_admin: bool,
         span: Span,
@@ -57,7 +59,7 @@ impl Walk {
         keep: Keep,
     ) -> Self {
         Self {
-            numbers: numbers.clone(),
+            service: service.clone(),
             settings: settings.clone(),
             is_admin,
             span,
@@ -83,28 +85,25 @@ impl Walk {
         if self.after.is_none() {
             self.places.pop_front();
         }
-        let kept = page.numbers.into_iter().filter(|(number, document)| {
-            self.keep.filters.iter().all(|filter| filter.keeps(document))
-                && (self.keep.carriers.is_empty() || self.keep.carriers.contains(&number.carrier))
-                && (self.keep.owners.is_empty() || self.keep.owners.contains(&number.owner))
-        });
-        let view = |(number, _)| NumberView {
-            features_available: self.settings.features.available(&number, self.is_admin),
-            number,
-            revision: None,
-            mirror: Mirror::Synced,
-        };
-        Ok(Some(kept.map(view).collect()))
+        let mut views = Vec::with_capacity(page.numbers.len());
+        for (number, document) in page.numbers {
+            if self.keep.keeps(&number, &document) {
+                let mirror = MirrorStatus::Synced;
+                let read = Saved { number, rev: None, mirror, written: false };
+                views.push(self.service.view_for(read, &self.settings, self.is_admin).await?);
+            }
+        }
+        Ok(Some(views))
     }
 
     async fn read(&self, place: &Place) -> Result<HeldPage, RepositoryError> {
         let after = self.after.clone();
         match place {
             Place::Account(account) => {
-                self.numbers.held_by(account, &self.span, after, self.at_once).await
+                self.service.numbers.held_by(account, &self.span, after, self.at_once).await
             }
             Place::Numbers(database) => {
-                self.numbers.stored_in(database, &self.span, after, self.at_once).await
+                self.service.numbers.stored_in(database, &self.span, after, self.at_once).await
             }
         }
     }
@@ -133,6 +132,12 @@ impl Walk {
 }
 
 impl Keep {
+    fn keeps(&self, number: &Number, document: &Map<String, Value>) -> bool {
+        self.filters.iter().all(|filter| filter.keeps(document))
+            && (self.carriers.is_empty() || self.carriers.contains(&number.carrier))
+            && (self.owners.is_empty() || self.owners.contains(&number.owner))
+    }
+
     fn is_everything(&self) -> bool {
         self.filters.is_empty() && self.carriers.is_empty() && self.owners.is_empty()
     }

@@ -13,8 +13,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("repository", &["domain", "store"]),
     ("carriers", &["domain"]),
+    ("providers", &["domain"]),
     ("auth", &["domain", "repository"]),
-    ("service", &["domain", "repository", "carriers"]),
+    ("service", &["domain", "repository", "carriers", "providers"]),
     ("api", &["domain", "telemetry", "auth", "service"]),
     ("config", &["store", "telemetry", "auth", "api"]),
     (
@@ -25,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "telemetry",
             "repository",
             "carriers",
+            "providers",
             "auth",
             "service",
             "api",

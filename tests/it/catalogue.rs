@@ -1,8 +1,12 @@
 //! KAZOO's answers about which carriers there are, and which features a number may have.
 
+use std::sync::Arc;
+
 use number_manager::{
     carriers::{CARRIERS, Descriptor},
-    domain::{AccountId, FeatureRules, KNOWN_FEATURES, Number, State},
+    domain::{
+        AccountId, FeatureRules, FeatureTerms, KNOWN_FEATURES, Number, ResellerFeatures, State,
+    },
     repository::Settings,
 };
 use serde_json::{Map, Value, json};
@@ -84,15 +88,20 @@ fn is_available(vector: &Vector) -> Value {
     let auth_by =
         if given["auth_by"].is_null() { json!("system") } else { given["auth_by"].clone() };
     let number = held(given["module_name"].as_str().unwrap());
-    let available = FeatureRules::default().available(&number, actor(&auth_by).is_admin);
+    let rules = FeatureRules::default();
+    let available = terms(&rules).available(&number, actor(&auth_by).is_admin);
     json!(available.iter().any(|feature| given["feature"] == feature.as_str()))
+}
+
+/// The terms of a number whose reseller and carrier say nothing.
+pub(crate) fn terms(system: &FeatureRules) -> FeatureTerms<'_> {
+    FeatureTerms { system, reseller: Arc::default(), carrier: Arc::default() }
 }
 
 fn texts(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
-/// The reseller's lists stand in the place of the system's, as its settings document does.
 fn available(vector: &Vector) -> Value {
     let given = &vector.given;
     let mut number = held(if given["is_local"] == true { "knm_local" } else { "knm_telnyx" });
@@ -100,19 +109,17 @@ fn available(vector: &Vector) -> Value {
     number.used_by = given["used_by"].as_str().map(str::to_owned);
     number.features_allowed = texts(&given["number_allowed"]);
     number.features_denied = texts(&given["number_denied"]);
-    let nearest = |keys: [&str; 2]| {
-        let lists = keys.map(|key| given[key].clone());
-        lists.into_iter().find(|list| !list.is_null()).unwrap_or(Value::Null)
-    };
     let settings = json!({
-        "features": {
-            "allow": nearest(["reseller_allow", "system_allow"]), "deny": given["reseller_deny"],
-        },
+        "features": { "allow": given["system_allow"] },
         "providers": given["legacy_providers"],
         "local_feature_override": given["local_feature_override"],
     });
     let rules = Settings::read(settings.as_object().unwrap()).unwrap().features;
-    json!(rules.available(&number, given["is_admin"] == true))
+    let list = |key: &str| given[key].is_array().then(|| texts(&given[key]));
+    let (allow, deny) = (list("reseller_allow"), list("reseller_deny"));
+    let reseller = ResellerFeatures { allow, deny, ..ResellerFeatures::default() };
+    let terms = FeatureTerms { reseller: Arc::new(reseller), ..terms(&rules) };
+    json!(terms.available(&number, given["is_admin"] == true))
 }
 
 /// The name under which an allowed feature of an older name is available.
@@ -120,8 +127,8 @@ fn older_name(vector: &Vector) -> Value {
     let mut number = held("knm_telnyx");
     number.used_by = Some("trunkstore".to_owned());
     let allow = vec![vector.text().to_owned()];
-    let available = FeatureRules { allow, ..FeatureRules::default() }.available(&number, true);
-    json!(available.first())
+    let rules = FeatureRules { allow, ..FeatureRules::default() };
+    json!(terms(&rules).available(&number, true).first())
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod catalogue;
 mod codec;
 mod couchdb;
 mod documents;
+mod features;
 mod lifecycle;
 mod numbering;
 mod openapi;

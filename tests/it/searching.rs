@@ -5,7 +5,9 @@ use std::{future::Future, sync::Arc};
 
 use number_manager::{
     domain::{AccountId, Actor, E164, Prefix, State, SystemClock, account_database, calling_code},
-    repository::{AccountRepository, NumberRepository, SettingsRepository},
+    repository::{
+        AccountRepository, FeatureSettingsRepository, NumberRepository, SettingsRepository,
+    },
     service::{AccountRule, Found, Generation, NewAccount, NumberService, SearchQuery, Searcher},
     store::{DbName, Expect, SharedStore, Write, sqlite::SqliteStore},
 };
@@ -42,7 +44,8 @@ fn service(store: &SharedStore) -> NumberService {
     let settings = SettingsRepository::new(store.clone());
     let numbers = NumberRepository::new(store.clone(), Arc::new(SystemClock), settings.clone());
     let accounts = AccountRepository::new(store.clone());
-    NumberService::new(numbers, accounts, settings, AccountRule::Ours)
+    let features = FeatureSettingsRepository::new(store.clone());
+    NumberService::new(numbers, accounts, settings, AccountRule::Ours, features)
 }
 
 async fn configure(store: &SharedStore, db: &str, id: &str, members: Value) {

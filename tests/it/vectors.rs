@@ -14,7 +14,7 @@ use number_manager::domain::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api, catalogue, documents, lifecycle,
+    api, catalogue, documents, features, lifecycle,
     numbering::seed,
     searching,
     support::vectors::{Deviation, Vector, areas, vector_tests},
@@ -23,15 +23,18 @@ use crate::{
 /// The areas that each module claims.
 const CLAIMED: &[&[&str]] = &[
     AREAS,
+    api::features::AREAS,
     api::collection::AREAS,
     catalogue::AREAS,
     catalogue::IN_PART,
     documents::AREAS,
+    features::AREAS,
+    features::IN_PART,
     lifecycle::AREAS,
     searching::AREAS,
 ];
 /// How many areas no module claims yet.
-const UNCLAIMED: usize = 43;
+const UNCLAIMED: usize = 34;
 
 const SEPARATORS: &str = "separators are removed first when what is left is `+` and digits";
 const ACCOUNT_FORMS: &str = "every form of an account is read, everything else refused";

@@ -39,16 +39,20 @@ impl Decision {
     }
 
     /// Whether nothing says any more where copies are once it is done.
-    pub(super) fn ends(&self) -> bool {
+    #[must_use]
+    pub fn ends(&self) -> bool {
         matches!(self, Self::Delete(_))
     }
 
-    pub(super) fn stored(&self) -> &Stored {
+    /// The number.
+    #[must_use]
+    pub fn stored(&self) -> &Stored {
         let (Self::Save(stored) | Self::Delete(stored)) = self;
         stored
     }
 
-    pub(super) fn stored_mut(&mut self) -> &mut Stored {
+    /// The number, to be changed on before it is carried out.
+    pub fn stored_mut(&mut self) -> &mut Stored {
         let (Self::Save(stored) | Self::Delete(stored)) = self;
         stored
     }

@@ -63,6 +63,12 @@ impl Stored {
         }
     }
 
+    /// The number as it was read; `None` when it is new.
+    #[must_use]
+    pub fn before(&self) -> Option<&Number> {
+        self.before.as_ref()
+    }
+
     /// The revision that the number was read at; `None` when it is new.
     #[must_use]
     pub fn rev(&self) -> Option<&Rev> {

@@ -41,7 +41,7 @@ async fn a_number_is_shown_to_old_and_new_interfaces(world: &World) {
     let read_only = json!({
         "created": MADE, "modified": MADE, "carrier_module": "local", "state": "in_service",
         "used_by": "callflow",
-        "features": {"available": available, "settings": {"prepend": {"enabled": true, "name": "x"}}},
+        "features": {"available": available, "settings": {}},
     });
     let wanted = json!({
         "my": {"tag": "x"}, "id": NUMBER, "state": "in_service", "used_by": "callflow",

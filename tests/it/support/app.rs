@@ -16,7 +16,10 @@ use number_manager::{
         AccountId, Actor,
         clock::{Clock, FixedClock},
     },
-    repository::{AccountRepository, NumberRepository, SettingsRepository, system_databases},
+    repository::{
+        AccountRepository, FeatureSettingsRepository, NumberRepository, SettingsRepository,
+        system_databases,
+    },
     service::{AccountRule, NewAccount, NumberService},
     store::{SharedStore, sqlite::SqliteStore},
     telemetry::Metrics,
@@ -70,7 +73,7 @@ impl TestApp {
 
     /// The same over a store of the caller's.
     pub(crate) async fn over(store: SharedStore, rate: LimitConfig) -> Self {
-        Self::selling(store, rate, OutsideCarriers::default()).await
+        Self::serving(store, rate, |service| service).await
     }
 
     /// The same with outside carriers that can be asked.
@@ -78,6 +81,15 @@ impl TestApp {
         store: SharedStore,
         rate: LimitConfig,
         carriers: OutsideCarriers,
+    ) -> Self {
+        Self::serving(store, rate, |service| service.with_carriers(carriers)).await
+    }
+
+    /// The same with a service that was changed.
+    pub(crate) async fn serving(
+        store: SharedStore,
+        rate: LimitConfig,
+        change: impl FnOnce(NumberService) -> NumberService,
     ) -> Self {
         for database in system_databases() {
             store.create_database(&database).await.unwrap();
@@ -104,7 +116,7 @@ impl TestApp {
             serves_metrics: true,
             node: "n0de".to_owned(),
         };
-        let service = service(&store, &shared).with_carriers(carriers);
+        let service = change(service(&store, &shared));
         for (id, parent) in [(PARENT, None), (ACCOUNT, Some(PARENT)), (STRANGER, None)] {
             let parent = parent.map(|parent| AccountId::parse(parent).unwrap());
             let (is_reseller, may_add_numbers, enabled) = (parent.is_none(), false, true);
@@ -156,11 +168,12 @@ impl TestApp {
 }
 
 /// A service over a store, which keeps its own accounts.
-fn service(store: &SharedStore, clock: &Arc<dyn Clock>) -> NumberService {
+pub(crate) fn service(store: &SharedStore, clock: &Arc<dyn Clock>) -> NumberService {
     let settings = SettingsRepository::new(store.clone());
     let numbers = NumberRepository::new(store.clone(), clock.clone(), settings.clone());
     let accounts = AccountRepository::new(store.clone());
-    NumberService::new(numbers, accounts, settings, AccountRule::Ours)
+    let features = FeatureSettingsRepository::new(store.clone());
+    NumberService::new(numbers, accounts, settings, AccountRule::Ours, features)
 }
 
 impl Ask<'_> {

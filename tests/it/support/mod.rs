@@ -7,6 +7,7 @@ pub(crate) mod failing;
 pub(crate) mod invariants;
 pub(crate) mod people;
 pub(crate) mod process;
+pub(crate) mod providers;
 pub(crate) mod proxy;
 pub(crate) mod vectors;
 pub(crate) mod web;
