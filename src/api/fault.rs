@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{AccountId, E164},
-    service::Error,
+    service::{Error, Invoice},
 };
+
+use super::charges;
 
 /// How many seconds a client should wait before it asks an unreachable store again.
 const RETRY_AFTER: u64 = 1;
@@ -103,6 +105,7 @@ impl From<Error> for Fault {
             Error::PreconditionFailed => {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
+            Error::ChargesNotAccepted(invoices) => return Self::charges(invoices),
             Error::Repeated => return Self::repeated_numbers(),
             Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
             Error::Carrier { number, .. } => {
@@ -265,6 +268,12 @@ impl Fault {
     pub(crate) fn validation(field: &str, rule: &str, what: impl Into<Value>) -> Self {
         let data = json!({ field: { rule: what.into() } });
         fault(StatusCode::BAD_REQUEST, "validation error", data)
+    }
+
+    /// What was asked for costs something.
+    fn charges(invoices: &[Invoice]) -> Self {
+        let invoices: Vec<Value> = invoices.iter().map(charges::invoice).collect();
+        fault(StatusCode::PAYMENT_REQUIRED, "accept charges", invoices.into())
     }
 
     /// A list names a number twice.

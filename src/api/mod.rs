@@ -5,6 +5,7 @@
 //! not here, and only `fault` knows the status of an error.
 
 mod accounts;
+mod charges;
 mod classifiers;
 mod collection;
 mod cors;

@@ -48,8 +48,8 @@ pub(super) async fn list_numbers(
     });
     let mut data = Map::new();
     data.insert("numbers".to_owned(), Value::Object(numbers));
-    // Nobody counts what descendants are billed for yet; clients need the member.
-    data.insert("cascade_quantity".to_owned(), 0.into());
+    let cascade = api.service.cascade_quantity(&call.account).await?;
+    data.insert("cascade_quantity".to_owned(), cascade.into());
     Ok(Reply::ok(data).page(page))
 }
 

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi::secu
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Api, accounts, classifiers, collection, health, maintenance, numbers};
+use super::{Api, accounts, charges, classifiers, collection, health, maintenance, numbers};
 
 /// The document without its routes.
 #[derive(OpenApi)]
@@ -67,6 +67,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
             collection::release_numbers
         ))
         .routes(routes!(collection::activate_numbers))
+        .routes(routes!(charges::get_quantities))
         .routes(routes!(numbers::get_any_number))
         .routes(routes!(classifiers::list_classifiers))
         .routes(routes!(classifiers::classify_number))
@@ -164,6 +165,10 @@ pub(super) enum Faults {
     /// There is no usable token.
     #[response(status = 401)]
     Unauthenticated(ErrorAnswer),
+    /// What was asked for costs something: `data` lists invoices. Nothing was changed; the same
+    /// request with `accept_charges: true` goes through.
+    #[response(status = 402)]
+    Charges(ErrorAnswer),
     /// The caller may not do that.
     #[response(status = 403)]
     Forbidden(ErrorAnswer),

@@ -1,17 +1,18 @@
 //! Numbers, accounts and settings as documents.
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
-//! (reading and saving them), `mirror` (the copies in account databases), `accounts`, `settings`,
-//! `keys`.
+//! (reading and saving them), `mirror` (the copies in account databases), `charges` (what they
+//! cost), `accounts`, `settings`, `keys`.
 
 mod accounts;
+mod charges;
 mod codec;
 mod keys;
 mod mirror;
 mod numbers;
 mod settings;
 
-pub use accounts::{Account, AccountRepository};
+pub use accounts::{Account, AccountRepository, BelowPage};
 pub use codec::{UndecodableField, decode, encode};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;

@@ -13,7 +13,9 @@ use serde_json::{Map, Value};
 
 use super::{OWN_DATABASE, SETTINGS_DATABASE, write_id};
 use crate::{
-    domain::{CarrierName, ConfigurationError, FeatureRules, Numbering, ReleaseRules, State},
+    domain::{
+        CarrierName, ConfigurationError, FeatureRules, Numbering, Prices, ReleaseRules, State,
+    },
     store::{Body, DbName, Expect, Lookup, SharedStore, StoreError, WRITE_ID, Write},
 };
 
@@ -43,6 +45,8 @@ pub struct Settings {
     pub features: FeatureRules,
     /// Whether accounts may take `available` numbers by themselves.
     pub open_purchase: bool,
+    /// What numbers cost; none when nothing does.
+    pub prices: Option<Prices>,
 }
 
 /// Why there are no settings to work with.
@@ -216,8 +220,10 @@ impl Settings {
         let available =
             carrier(members, &["available_module_name"])?.unwrap_or_else(CarrierName::local);
         let ports = carrier(members, &["port_in_module_name", "porting_module_name"])?;
+        let numbering = Numbering::from_settings(members)?;
         Ok(Self {
-            numbering: Numbering::from_settings(members)?,
+            prices: Prices::from_settings(members, &numbering)?,
+            numbering,
             search_carriers: carriers(members)?.unwrap_or_else(|| vec![available.clone()]),
             available_carrier: available,
             port_in_carrier: ports.unwrap_or_else(CarrierName::local),

@@ -61,6 +61,9 @@ pub(super) struct Target<'a> {
 
 /// What an operation makes of a number that it finds.
 pub(super) trait Operation: Sync {
+    /// Whether what it newly gives to an account is charged.
+    const IS_CHARGED: bool = true;
+
     /// Decides about one number, as it was read.
     fn decide(
         &self,
@@ -97,6 +100,7 @@ impl NumberService {
                     return Err(refused);
                 }
             };
+            self.check_accepted(target.settings, target.terms, decision.charges()).await?;
             match self.numbers.carry_out(decision).await {
                 Err(RepositoryError::Conflict { .. }) => {}
                 saved => return Ok(saved?),
@@ -117,13 +121,23 @@ impl NumberService {
     }
 
     /// The same for many numbers, which are read and written together. Every number is in the
-    /// answer, and one that fails does not hold up the others.
-    pub(super) async fn change_many(
+    /// answer, and one that fails does not hold up the others. What they cost is asked for all of
+    /// them together, before anything is written.
+    pub(super) async fn change_many<O: Operation>(
         &self,
         target: &Target<'_>,
         batch: &Batch,
-        operation: &impl Operation,
+        operation: &O,
     ) -> Result<Outcomes, Error> {
+        if O::IS_CHARGED && !target.terms.accepts_charges && target.settings.prices.is_some() {
+            let mut charges = Vec::new();
+            for numbers in batch.numbers().chunks(AT_ONCE) {
+                let decided = self.decide_many(target, numbers.to_vec(), operation).await;
+                let decisions = decided.iter().filter_map(|(_, decided)| decided.as_ref().ok());
+                charges.extend(decisions.flat_map(Decision::charges).cloned());
+            }
+            self.check_accepted(target.settings, target.terms, &charges).await?;
+        }
         let mut changed = Vec::with_capacity(batch.numbers().len());
         for numbers in batch.numbers().chunks(AT_ONCE) {
             let saved = self.change_some(target, numbers.to_vec(), operation).await;
@@ -151,7 +165,7 @@ impl NumberService {
             let mut decisions = Vec::with_capacity(waiting.len());
             let mut decided = Vec::with_capacity(waiting.len());
             for (number, decision) in self.decide_many(target, waiting, operation).await {
-                match decision {
+                match self.accepted(target, decision).await {
                     Ok(decision) => {
                         decided.push(number);
                         decisions.push(decision);
@@ -170,6 +184,17 @@ impl NumberService {
         }
         done.extend(waiting.into_iter().map(|number| (number, Err(Error::Conflict))));
         done
+    }
+
+    /// Refuses what has come to cost something since it was asked.
+    async fn accepted(
+        &self,
+        target: &Target<'_>,
+        decision: Result<Decision, Error>,
+    ) -> Result<Decision, Error> {
+        let decision = decision?;
+        self.check_accepted(target.settings, target.terms, decision.charges()).await?;
+        Ok(decision)
     }
 
     /// Reads numbers together and decides about each.
@@ -209,15 +234,29 @@ impl NumberService {
 
     /// Decides about one number, alone or of a batch: what every operation has in common is here,
     /// and nowhere else.
-    async fn decide(
+    async fn decide<O: Operation>(
         &self,
         target: &Target<'_>,
         number: &E164,
         opened: Opened,
-        operation: &impl Operation,
+        operation: &O,
     ) -> Result<Decision, Error> {
         check_revision(&opened, target.terms.if_match)?;
-        operation.decide(self, target, number, opened).await
+        let mut decision = operation.decide(self, target, number, opened).await?;
+        if let Decision::Save(stored) = &mut decision {
+            self.complete::<O>(target, stored);
+        }
+        Ok(decision)
+    }
+
+    /// What every number gets that is to be saved, whatever the operation made of it. What it costs
+    /// comes last.
+    fn complete<O: Operation>(&self, target: &Target<'_>, stored: &mut Stored) {
+        if O::IS_CHARGED {
+            let (before, after) = (stored.before(), &stored.number);
+            let charge = self.billing.charge(target.settings, before, after);
+            stored.set_charge(charge);
+        }
     }
 }
 

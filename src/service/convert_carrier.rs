@@ -230,6 +230,8 @@ impl NumberService {
 }
 
 impl Operation for Conversion<'_> {
+    const IS_CHARGED: bool = false;
+
     async fn decide(
         &self,
         _service: &NumberService,

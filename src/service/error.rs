@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::NumbersRepeat;
+use super::{batch::NumbersRepeat, billing::Invoice};
 use crate::{
     domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
     repository::{ErrorKind, RepositoryError},
@@ -62,6 +62,9 @@ pub enum Error {
     /// Two of the numbers that a request names are the same.
     #[error("some numbers appear twice")]
     Repeated,
+    /// What was asked for costs something, and the caller did not accept that.
+    #[error("charges are not accepted")]
+    ChargesNotAccepted(Vec<Invoice>),
     /// Somebody else kept changing the same document.
     #[error("datastore conflict")]
     Conflict,
@@ -157,6 +160,7 @@ impl Error {
             Self::AssignFailure { .. } => "assign_failure",
             Self::Invalid { .. } | Self::UnknownCarrier(_) | Self::Repeated => "invalid",
             Self::AccountExists(_) => "account_exists",
+            Self::ChargesNotAccepted(_) => "accept_charges",
             Self::PreconditionFailed => "precondition_failed",
             Self::Conflict => "datastore_conflict",
             Self::Carrier { .. } => "unspecified_fault",

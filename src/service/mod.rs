@@ -4,6 +4,7 @@
 mod accounts;
 mod activate;
 mod batch;
+mod billing;
 mod carrier_usage;
 mod carriers_info;
 mod change;
@@ -14,13 +15,20 @@ mod error;
 mod filter;
 mod list;
 mod lookup;
+mod quantities;
 mod release;
 mod reserve;
 mod update;
 
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+
+use self::billing::{Billing, PriceList};
 pub use self::{
     accounts::NewAccount,
     batch::{Batch, NumbersRepeat, Outcomes},
+    billing::{Invoice, InvoiceLine},
     carrier_usage::CarrierUsage,
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},
@@ -30,6 +38,7 @@ pub use self::{
     filter::Filter,
     list::{ListQuery, Listing},
     lookup::NumberRecord,
+    quantities::AccountQuantities,
     update::Update,
 };
 pub use crate::repository::Account;
@@ -47,7 +56,15 @@ pub struct NumberService {
     accounts: AccountRepository,
     settings: SettingsRepository,
     account_rule: AccountRule,
+    billing: Arc<dyn Billing>,
+    /// What [`NumberService::cascade_quantity`] remembers.
+    cascades: Cache<AccountId, u64>,
 }
+
+/// For how long a count of what descendants have is shown, at most.
+const CASCADES_REMEMBERED: Duration = Duration::from_secs(30);
+/// How many such counts are remembered, at most.
+const REMEMBERED_CASCADES: u64 = 10_000;
 
 /// Who keeps the accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +106,12 @@ impl NumberService {
         settings: SettingsRepository,
         account_rule: AccountRule,
     ) -> Self {
-        Self { numbers, accounts, settings, account_rule }
+        let billing = Arc::new(PriceList { numbers: numbers.clone() });
+        let cascades = Cache::builder()
+            .max_capacity(REMEMBERED_CASCADES)
+            .time_to_live(CASCADES_REMEMBERED)
+            .build();
+        Self { numbers, accounts, settings, account_rule, billing, cascades }
     }
 
     /// The number that `input` means, in any dialled form.

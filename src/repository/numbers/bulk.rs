@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     domain::{AccountId, E164},
+    repository::charges::ChargeCopy,
     store::{Change, CommitError, Committed, DbName, Kind, Lookup, StoreError, Write},
 };
 
@@ -90,7 +91,7 @@ impl NumberRepository {
         self.write_many(numbers.into_iter().map(put).collect()).await
     }
 
-    /// Reads the copies that matter to these decisions and were not read yet. What cannot be read
+    /// Reads the copies, those of charges too, that matter to these decisions and were not read yet. What cannot be read
     /// here is read, and fails, when its number is prepared.
     async fn read_mirrors(&self, decisions: &mut [Decision]) {
         let mut wanted = BTreeMap::<DbName, Vec<String>>::new();
@@ -100,9 +101,15 @@ impl NumberRepository {
                 let id = decision.stored().number.id.to_string();
                 wanted.entry(mirror::database(account)).or_default().push(id);
             }
+            if let Some(charge) = ChargeCopy::of(&decision.stored().base) {
+                let (db, id) = charge.place();
+                wanted.entry(db).or_default().push(id);
+            }
         }
         let mut found = self.look_up(wanted).await;
         for stored in decisions.iter_mut().map(Decision::stored_mut) {
+            let charge = ChargeCopy::of(&stored.base).and_then(|it| found.remove(&it.place()));
+            stored.is_settled |= matches!(charge, Some(Ok(Lookup::Live(_) | Lookup::Deleted(_))));
             let Unread { owners, last } = stored.unread();
             let accounts: Vec<AccountId> = owners.into_iter().chain(last).cloned().collect();
             for account in accounts {
