@@ -260,8 +260,7 @@ fn number_given(given: &str) -> Option<Value> {
         "+14155550100 in_service, local, held by A"
         | "+14155550100 held, local"
         | "+14155550100 held, other unknown"
-        | "+14155550100 in_service, local"
-        | "B parent of A; A holds +14155550100, B nothing" => in_service(local()),
+        | "+14155550100 in_service, local" => in_service(local()),
         "+14155550100 in_service, local, one entry of history" => {
             let history = json!({"pvt_module_name": "knm_local", "pvt_reserve_history": [ACCOUNT]});
             in_service(history)
@@ -269,6 +268,7 @@ fn number_given(given: &str) -> Option<Value> {
         "+14155550100 has public my.tag = x" => in_service(json!({"my": {"tag": "x"}})),
         "+14155550100 created exactly then" => in_service(json!({"pvt_created": MADE})),
         "+14155550100 in_service"
+        | "B parent of A; A holds +14155550100, B nothing"
         | "+14155550100 held"
         | "+14155550100 in_service at A"
         | "+14155550100 in_service, carrier inventory"
