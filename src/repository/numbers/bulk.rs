@@ -153,21 +153,20 @@ impl NumberRepository {
     async fn commit(&self, waiting: &[Waiting]) -> Vec<Result<Committed, CommitError>> {
         let set = |(stored, number): &Waiting| stored.write_set(number.clone());
         let mut outcomes = self.store.commit_many(waiting.iter().map(set).collect()).await;
-        let mut again = BTreeMap::<&DbName, Vec<usize>>::new();
+        let mut again = BTreeMap::<DbName, Vec<usize>>::new();
         for (place, outcome) in outcomes.iter().enumerate() {
             if outcome
                 .as_ref()
                 .is_err_and(|err| err.failed == 0 && err.error.kind == Kind::NoDatabase)
             {
-                again.entry(&waiting[place].1.db).or_default().push(place);
+                again.entry(waiting[place].1.db.clone()).or_default().push(place);
             }
         }
-        let mut places = Vec::new();
-        for (db, failed) in again {
-            if self.store.create_database(db).await.is_ok() {
-                places.extend(failed);
-            }
-        }
+        let made = stream::iter(again).map(|(db, failed)| async move {
+            let made = self.store.create_database(&db).await.is_ok();
+            if made { failed } else { Vec::new() }
+        });
+        let places: Vec<usize> = made.buffer_unordered(PARALLEL_LOOKUPS).concat().await;
         if !places.is_empty() {
             let sets = places.iter().map(|place| set(&waiting[*place])).collect();
             for (place, outcome) in places.into_iter().zip(self.store.commit_many(sets).await) {
