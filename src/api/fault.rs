@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{AccountId, E164},
-    service::{DirectoryFault, Error, ProviderError},
+    service::{DirectoryFault, Error, Invoice, ProviderError},
 };
+
+use super::charges;
 
 /// How many seconds a client should wait before it asks an unreachable store again.
 const RETRY_AFTER: u64 = 1;
@@ -106,6 +108,7 @@ impl From<Error> for Fault {
             Error::PreconditionFailed => {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
+            Error::ChargesNotAccepted(invoices) => return Self::charges(invoices),
             Error::Repeated => return Self::repeated_numbers(),
             Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
             Error::SearchRestricted | Error::NoReseller => {
@@ -318,6 +321,12 @@ impl Fault {
         let choice = json!({ "cause": given, "details": candidates, "message": message });
         let data = json!({ "multiple_choice": { feature: choice } });
         fault(StatusCode::BAD_REQUEST, "multiple_choice", data)
+    }
+
+    /// What was asked for costs something.
+    fn charges(invoices: &[Invoice]) -> Self {
+        let invoices: Vec<Value> = invoices.iter().map(charges::invoice).collect();
+        fault(StatusCode::PAYMENT_REQUIRED, "accept charges", invoices.into())
     }
 
     /// A list names a number twice.

@@ -67,21 +67,23 @@ pub(super) async fn list_numbers(
         query.page_size = None;
     }
     let service = &api.service;
+    let cascade = cascade(&api, &call).await?;
     let version = service.list_version(&call.actor, &call.account, &query).await?;
+    let version = format!("{version}-{cascade}");
     let tag = if call.wants_csv { format!("{version}-csv") } else { version };
     if call.knows_tag(&tag) {
         return Ok(Reply::ok(Value::Null).tag(tag).into_response());
     }
     if query.page_size.is_some() && !call.wants_csv {
-        return Ok(page(&api, &call, query).await?.tag(tag).into_response());
+        return Ok(page_with(&api, &call, query, cascade).await?.tag(tag).into_response());
     }
     let rows = if query.page_size.is_some() {
         let listing = service.list(&call.actor, &call.account, query).await?;
-        Rows::of_page(&listing.numbers, listing.ports)
+        Rows::of_page(&listing.numbers, listing.ports, cascade)
     } else {
         let (walk, ports) = service.walk(&call.actor, &call.account, query).await?;
         let patience = Duration::from_millis(api.limits.stream_timeout_ms);
-        Rows::of_walk(walk, ports, patience).await?
+        Rows::of_walk(walk, ports, cascade, patience).await?
     };
     if call.wants_csv {
         return table(&call, &tag, rows);
@@ -96,11 +98,34 @@ pub(super) fn query(api: &Api, call: &Call) -> Result<ListQuery, Fault> {
 
 /// The answer that is a page of an account's numbers.
 pub(super) async fn page(api: &Api, call: &AccountCall, query: ListQuery) -> Result<Reply, Fault> {
+    let cascade = cascade(api, call).await?;
+    page_with(api, call, query, cascade).await
+}
+
+async fn page_with(
+    api: &Api,
+    call: &AccountCall,
+    query: ListQuery,
+    cascade: u64,
+) -> Result<Reply, Fault> {
     let is_paged = query.page_size.is_some();
     let listing = api.service.list(&call.actor, &call.account, query).await?;
     let page = page_of(&listing);
-    let rows = Rows::of_page(&listing.numbers, listing.ports);
+    let rows = Rows::of_page(&listing.numbers, listing.ports, cascade);
     Ok(Reply::ok(rows.data()).page(is_paged.then_some(page)))
+}
+
+/// What the account's descendants are billed for. Until it is counted, which takes long for many
+/// numbers and goes on without the request, it is 0.
+async fn cascade(api: &Api, call: &AccountCall) -> Result<u64, Fault> {
+    let (service, account) = (api.service.clone(), call.account.clone());
+    let counting = tokio::spawn(async move { service.cascade_quantity(&account).await });
+    let patience = Duration::from_millis(api.limits.cascade_timeout_ms);
+    match tokio::time::timeout(patience, counting).await {
+        Ok(Ok(counted)) => Ok(counted?),
+        Ok(Err(_)) => Err(Fault::internal()),
+        Err(_) => Ok(0),
+    }
 }
 
 /// List all numbers, or look for numbers to buy.

@@ -5,6 +5,7 @@
 //! not here, and only `fault` knows the status of an error.
 
 mod accounts;
+mod charges;
 mod classifiers;
 mod collection;
 mod cors;
@@ -65,6 +66,9 @@ pub struct HttpConfig {
     pub request_timeout_ms: u64,
     /// For how long a streamed answer may stand still, in milliseconds.
     pub stream_timeout_ms: u64,
+    /// For how long a list waits for the count of what descendants are billed for, in milliseconds;
+    /// it says 0 until that is known.
+    pub cascade_timeout_ms: u64,
     /// For how long a stop waits for requests and writes, in seconds.
     pub shutdown_timeout_s: u64,
     /// How many rows a page has when the request does not say.

@@ -11,8 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, classifiers, collection, directory, generate, health, lists, maintenance,
-    numbers, porting, repair,
+    Api, accounts, charges, classifiers, collection, directory, generate, health, lists,
+    maintenance, numbers, porting, repair,
 };
 
 /// The document without its routes.
@@ -75,6 +75,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
             collection::release_numbers
         ))
         .routes(routes!(collection::activate_numbers))
+        .routes(routes!(charges::get_quantities))
         .routes(routes!(numbers::get_any_number))
         .routes(routes!(directory::check_numbers))
         .routes(routes!(directory::locate_numbers))
@@ -177,6 +178,10 @@ pub(super) enum Faults {
     /// There is no usable token.
     #[response(status = 401)]
     Unauthenticated(ErrorAnswer),
+    /// What was asked for costs something: `data` lists invoices. Nothing was changed; the same
+    /// request with `accept_charges: true` goes through.
+    #[response(status = 402)]
+    Charges(ErrorAnswer),
     /// The caller may not do that.
     #[response(status = 403)]
     Forbidden(ErrorAnswer),

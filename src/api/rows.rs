@@ -52,6 +52,8 @@ pub(super) struct Rows {
     first: Vec<Row>,
     walk: Option<Walk>,
     ports: Vec<Port>,
+    /// What descendants are billed for.
+    cascade: u64,
     patience: Duration,
 }
 
@@ -72,8 +74,8 @@ pub(super) enum Broken {
 
 impl Rows {
     /// A page that was read whole.
-    pub(super) fn of_page(numbers: &[NumberView], ports: Vec<Port>) -> Self {
-        Self { first: rows(numbers), walk: None, ports, patience: Duration::MAX }
+    pub(super) fn of_page(numbers: &[NumberView], ports: Vec<Port>, cascade: u64) -> Self {
+        Self { first: rows(numbers), walk: None, ports, cascade, patience: Duration::MAX }
     }
 
     /// A list that is read while it is written; each time it must go on within `patience`. What
@@ -81,6 +83,7 @@ impl Rows {
     pub(super) async fn of_walk(
         mut walk: Walk,
         ports: Vec<Port>,
+        cascade: u64,
         patience: Duration,
     ) -> Result<Self, Fault> {
         let mut first = Vec::new();
@@ -89,7 +92,7 @@ impl Rows {
         {
             first = rows(&numbers);
         }
-        Ok(Self { first, walk: Some(walk), ports, patience })
+        Ok(Self { first, walk: Some(walk), ports, cascade, patience })
     }
 
     /// The data of an envelope, whole.
@@ -99,16 +102,15 @@ impl Rows {
         numbers.extend(self.ports.iter().map(port_row).map(|(id, row)| (id, Value::Object(row))));
         let mut data = Map::new();
         data.insert("numbers".to_owned(), Value::Object(numbers));
-        // Nobody counts what descendants are billed for yet; clients need the member.
-        data.insert("cascade_quantity".to_owned(), 0.into());
+        data.insert("cascade_quantity".to_owned(), self.cascade.into());
         Value::Object(data)
     }
 
     /// The rows as bytes, as they are read.
     pub(super) fn write(self, form: Form) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
-        let Self { first, walk, ports, patience } = self;
+        let Self { first, walk, ports, cascade, patience } = self;
         let head = stream::once(async move { form.head() });
-        let tail = stream::once(async move { Ok(form.tail()) });
+        let tail = stream::once(async move { Ok(form.tail(cascade)) });
         let reading = Reading { first: Some(first), walk, ports: Some(ports), patience };
         let pages =
             stream::try_unfold((reading, true), move |(mut reading, is_first)| async move {
@@ -160,12 +162,14 @@ impl Form {
         })
     }
 
-    fn tail(self) -> Bytes {
-        Bytes::from_static(match self {
-            Self::Json { pretty: false } => b"},\"cascade_quantity\":0}",
-            Self::Json { pretty: true } => b"\n    },\n    \"cascade_quantity\": 0\n  }",
-            Self::Csv => b"",
-        })
+    fn tail(self, cascade: u64) -> Bytes {
+        match self {
+            Self::Json { pretty: false } => format!("}},\"cascade_quantity\":{cascade}}}").into(),
+            Self::Json { pretty: true } => {
+                format!("\n    }},\n    \"cascade_quantity\": {cascade}\n  }}").into()
+            }
+            Self::Csv => Bytes::new(),
+        }
     }
 
     fn write(self, rows: &[Row], is_first: bool) -> Result<Bytes, Broken> {
@@ -278,10 +282,10 @@ mod tests {
             text.extend(form.write(&[], true).unwrap());
             text.extend(form.write(&[row(json!({"a": "x\ny"}))], true).unwrap());
             text.extend(form.write(&[("b".to_owned(), Map::new())], false).unwrap());
-            text.extend(form.tail());
+            text.extend(form.tail(3));
             let data: Value = serde_json::from_slice(&text).unwrap();
             let numbers = json!({"+14155550100": {"a": "x\ny"}, "b": {}});
-            assert_eq!(data, json!({"numbers": numbers, "cascade_quantity": 0}));
+            assert_eq!(data, json!({"numbers": numbers, "cascade_quantity": 3}));
         }
     }
 }

@@ -6,11 +6,12 @@
 //! operator writes, [`settings`] how they are read; [`numbering`] puts them together and is the
 //! door for every number that anyone gives us; [`nanp`] is the North American plan. [`number`] is
 //! what is known of a number, with its [`state`], [`carrier`], [`history`] and [`feature`]s;
-//! [`actor`] is who asks, [`creation`] who may bring numbers in; [`clock`] tells the time,
+//! [`actor`] is who asks, [`creation`] who may bring numbers in; [`billing`] what is counted; [`clock`] tells the time,
 //! [`country`] how a country's numbers begin.
 
 pub mod account;
 pub mod actor;
+pub mod billing;
 pub mod carrier;
 pub mod classify;
 pub mod clock;
@@ -32,6 +33,7 @@ pub mod state;
 
 pub use account::{AccountId, ParseAccountError};
 pub use actor::{Actor, Lineage};
+pub use billing::{Category, Charge, Item, Money, Price, Prices, Quantities};
 pub use carrier::CarrierName;
 pub use classify::{Classifier, Classifiers};
 pub use clock::{Clock, FixedClock, SystemClock, from_gregorian_seconds, gregorian_seconds};

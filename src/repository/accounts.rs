@@ -1,7 +1,7 @@
 //! Accounts: the document under the account's own id in its own database is the truth; `accounts`
 //! holds a copy of each for listing.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use serde_json::{Value, json};
@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use super::{ACCOUNTS_DATABASE, RepositoryError, write_id};
 use crate::{
     domain::{AccountId, Lineage, account_database, encoded},
-    store::{Body, DbName, Expect, Kind, Lookup, SharedStore, WRITE_ID, Write},
+    store::{
+        Body, DbName, Document, Expect, IdRange, Kind, Lookup, Order, Page, Query, Question,
+        SharedStore, StoreError, WRITE_ID, Write,
+    },
 };
 
 /// For how long an account that was read counts as known, at most.
@@ -39,11 +42,27 @@ pub struct Account {
     pub is_admin: bool,
 }
 
+/// For how long it counts as known who has accounts below, at most.
+const PARENTS_REMEMBERED: Duration = Duration::from_secs(30);
+/// How many accounts are read at once to find out.
+const READ_AT_ONCE: usize = 500;
+
 /// Reads and creates accounts.
 #[derive(Clone, Debug)]
 pub struct AccountRepository {
     store: SharedStore,
     known: Cache<AccountId, Arc<Account>>,
+    /// Everybody who has accounts below, under one key.
+    parents: Cache<(), Arc<HashSet<AccountId>>>,
+}
+
+/// A page of the accounts below one.
+#[derive(Clone, Debug)]
+pub struct BelowPage {
+    /// The accounts; can be none though more follow.
+    pub accounts: Vec<AccountId>,
+    /// Where the next page goes on; `None` when this was the last.
+    pub next: Option<String>,
 }
 
 impl AccountRepository {
@@ -52,7 +71,8 @@ impl AccountRepository {
     pub fn new(store: SharedStore) -> Self {
         let known =
             Cache::builder().max_capacity(REMEMBERED_ACCOUNTS).time_to_live(REMEMBERED).build();
-        Self { store, known }
+        let parents = Cache::builder().time_to_live(PARENTS_REMEMBERED).build();
+        Self { store, known, parents }
     }
 
     /// Reads an account; what was read in the last five seconds is not read again. An account that
@@ -71,6 +91,60 @@ impl AccountRepository {
         let account = Arc::new(account);
         self.known.insert(id.clone(), account.clone()).await;
         Ok(Some(account))
+    }
+
+    /// A page of the accounts below one, at any distance. `after` goes on behind an id.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn below(
+        &self,
+        ancestor: &AccountId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<BelowPage, RepositoryError> {
+        let page = self.page(after, limit).await?;
+        let is_below = |account: &Account| account.ancestors.contains(ancestor);
+        let accounts = page.documents.iter().filter_map(read_copy).filter(is_below);
+        Ok(BelowPage { accounts: accounts.map(|account| account.id).collect(), next: page.next })
+    }
+
+    /// Whether an account has others below. What was found out in the last half minute is not found
+    /// out again.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn is_parent(&self, account: &AccountId) -> Result<bool, RepositoryError> {
+        let parents = self.parents.try_get_with((), async {
+            let mut parents = HashSet::new();
+            let mut after = None;
+            loop {
+                let page = self.page(after, READ_AT_ONCE).await?;
+                let accounts = page.documents.iter().filter_map(read_copy);
+                parents.extend(accounts.flat_map(|account| account.ancestors));
+                after = page.next;
+                if after.is_none() {
+                    return Ok(Arc::new(parents));
+                }
+            }
+        });
+        let parents = parents.await.map_err(|err: Arc<StoreError>| again(&err))?;
+        Ok(parents.contains(account))
+    }
+
+    /// A page of the copies of all accounts.
+    async fn page(&self, after: Option<String>, limit: usize) -> Result<Page, StoreError> {
+        let range = IdRange { from: String::new(), before: "\u{10ffff}".to_owned() };
+        let (question, order) = (Question::All, Order::Ascending);
+        let query = Query { question, range, order, after, limit };
+        match self.store.query(&DbName::new(ACCOUNTS_DATABASE), &query).await {
+            Err(err) if err.kind == Kind::NoDatabase => {
+                Ok(Page { documents: Vec::new(), next: None })
+            }
+            page => page,
+        }
     }
 
     /// Creates an account: its database, then its document, then the copy in `accounts`. Safe to
@@ -174,6 +248,17 @@ impl Account {
     pub fn lineage(&self) -> Lineage {
         Lineage { account: self.id.clone(), ancestors: self.ancestors.clone() }
     }
+}
+
+/// The account that a copy is of; none when its id is no account's.
+fn read_copy(copy: &Document) -> Option<Account> {
+    Some(decode(&AccountId::parse(&copy.id).ok()?, &copy.body))
+}
+
+/// The same failure once more, for another one who waited for it.
+fn again(err: &StoreError) -> StoreError {
+    let db = DbName::new(err.db.as_str());
+    StoreError::new(err.kind, err.call, &db, &err.id).caused_by(err.to_string())
 }
 
 /// Reads what is needed; ids that are none are passed over, as KAZOO does.

@@ -179,7 +179,10 @@ impl NumberRepository {
                 self.store.commit(vec![write]).await.map_err(|err| err.error)?;
             }
         }
-        Ok(())
+        match &number {
+            Some(number) => self.settle_charge(&number.body).await,
+            None => Ok(()),
+        }
     }
 
     /// Removes the copy that an account may still hold of a number that it neither owns nor owned

@@ -1,13 +1,15 @@
 //! Numbers, accounts and settings as documents.
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
-//! (reading and saving them), `mirror` (the copies in account databases), `ports` (the numbers in
+//! (reading and saving them), `mirror` (the copies in account databases), `charges` (what they
+//! cost), `ports` (the numbers in
 //! port requests), `accounts`, `settings`, `feature_settings` (what resellers and carriers say),
 //! `keys`. `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
 //! about those that are being bought.
 
 mod accounts;
 mod available;
+mod charges;
 mod codec;
 mod feature_settings;
 mod keys;
@@ -20,7 +22,7 @@ mod search_settings;
 mod settings;
 mod stock;
 
-pub use accounts::{Account, AccountRepository};
+pub use accounts::{Account, AccountRepository, BelowPage};
 pub use available::Standing;
 pub use codec::{UndecodableField, decode, encode};
 pub use feature_settings::FeatureSettingsRepository;

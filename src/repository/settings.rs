@@ -13,7 +13,9 @@ use serde_json::{Map, Value};
 
 use super::{OWN_DATABASE, SETTINGS_DATABASE, search_settings::SearchSettings, write_id};
 use crate::{
-    domain::{CarrierName, ConfigurationError, FeatureRules, Numbering, ReleaseRules, State},
+    domain::{
+        CarrierName, ConfigurationError, FeatureRules, Numbering, Prices, ReleaseRules, State,
+    },
     store::{Body, DbName, Expect, Lookup, SharedStore, StoreError, WRITE_ID, Write},
 };
 
@@ -47,6 +49,8 @@ pub struct Settings {
     pub account_from_ports: bool,
     /// How numbers are looked for and bought.
     pub search: SearchSettings,
+    /// What numbers cost; none when nothing does.
+    pub prices: Option<Prices>,
 }
 
 /// Why there are no settings to work with.
@@ -220,8 +224,10 @@ impl Settings {
         let available =
             carrier(members, &["available_module_name"])?.unwrap_or_else(CarrierName::local);
         let ports = carrier(members, &["port_in_module_name", "porting_module_name"])?;
+        let numbering = Numbering::from_settings(members)?;
         Ok(Self {
-            numbering: Numbering::from_settings(members)?,
+            prices: Prices::from_settings(members, &numbering)?,
+            numbering,
             search_carriers: carriers(members)?.unwrap_or_else(|| vec![available.clone()]),
             available_carrier: available,
             port_in_carrier: ports.unwrap_or_else(CarrierName::local),

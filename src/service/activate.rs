@@ -87,9 +87,9 @@ impl Operation for Take {
     ) -> Result<Decision, Error> {
         let (settings, actor) = (target.settings, target.actor);
         let acquiring = Acquiring { settings, actor, taker: &self.taker };
-        let (mut taken, is_stored) = match &opened {
-            Opened::Found(stored) => (stored.number.clone(), true),
-            Opened::Vacant(_) => (service.offered(&acquiring, number).await?, false),
+        let mut taken = match &opened {
+            Opened::Found(stored) => stored.number.clone(),
+            Opened::Vacant(_) => service.offered(&acquiring, number).await?,
         };
         let owner = service.owner_of(&taken).await?;
         let taking = Taking {
@@ -101,13 +101,7 @@ impl Operation for Take {
         if !self.public.is_empty() {
             taken.public.clone_from(&self.public);
         }
-        let is_free = taken.owner.is_none();
-        let must_buy = taken.take(self.state, &taking, service.numbers.now())?;
-        if must_buy || is_free && taken.carrier.stock().is_some() {
-            service.acquire(&acquiring, &mut taken, is_stored).await?;
-            let mut acquired = self.acquired.lock().expect("no panic while holding this lock");
-            acquired.insert(number.clone(), taken.carrier.clone());
-        }
+        taken.take(self.state, &taking, service.numbers.now())?;
         Ok(Decision::save(match opened {
             Opened::Found(mut stored) => {
                 stored.number = taken;
@@ -115,6 +109,30 @@ impl Operation for Take {
             }
             Opened::Vacant(vacancy) => vacancy.fill(taken),
         }))
+    }
+
+    async fn acquire(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        decision: &mut Decision,
+    ) -> Result<(), Error> {
+        let Decision::Save(stored) = decision else {
+            return Ok(());
+        };
+        let before = stored.before();
+        let is_stored = before.is_some();
+        let must_buy = before.is_none_or(|before| before.state == State::Discovery);
+        let was_free = before.is_none_or(|before| before.owner.is_none());
+        let number = &mut stored.number;
+        if must_buy || was_free && number.carrier.stock().is_some() {
+            let (settings, actor) = (target.settings, target.actor);
+            let acquiring = Acquiring { settings, actor, taker: &self.taker };
+            service.acquire(&acquiring, number, is_stored).await?;
+            let mut acquired = self.acquired.lock().expect("no panic while holding this lock");
+            acquired.insert(number.id.clone(), number.carrier.clone());
+        }
+        Ok(())
     }
 
     async fn conclude(

@@ -62,7 +62,12 @@ pub(super) struct Target<'a> {
 
 /// What an operation makes of a number that it finds.
 pub(super) trait Operation: Sync {
-    /// Decides about one number, as it was read.
+    /// Whether what it newly gives to an account is charged.
+    const IS_CHARGED: bool = true;
+    /// Whether the features of its numbers are looked at; if not, they stay as they stand.
+    const CONCERNS_FEATURES: bool = true;
+
+    /// Decides about one number, as it was read. Nothing is written or paid for yet.
     fn decide(
         &self,
         service: &NumberService,
@@ -71,7 +76,17 @@ pub(super) trait Operation: Sync {
         opened: Opened,
     ) -> impl Future<Output = Result<Decision, Error>> + Send;
 
-    /// Ends what deciding began elsewhere, once the number is written or will not be.
+    /// Gets hold of what was decided about, once what it costs was accepted.
+    fn acquire(
+        &self,
+        _service: &NumberService,
+        _target: &Target<'_>,
+        _decision: &mut Decision,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        ready(Ok(()))
+    }
+
+    /// Ends what acquiring began elsewhere, once the number is written or will not be.
     fn conclude(
         &self,
         _service: &NumberService,
@@ -80,15 +95,10 @@ pub(super) trait Operation: Sync {
     ) -> impl Future<Output = ()> + Send {
         ready(())
     }
-
-    /// Whether the features of its numbers are looked at; if not, they stay as they stand.
-    fn concerns_features(&self) -> bool {
-        true
-    }
 }
 
 impl NumberService {
-    /// Reads the number, decides, saves, and ends what deciding began elsewhere.
+    /// Reads the number, decides, and saves; then ends what the operation began elsewhere.
     pub(super) async fn change(
         &self,
         target: &Target<'_>,
@@ -117,7 +127,7 @@ impl NumberService {
             let opened = self.numbers.open(number, &accounts).await?;
             let accounts = opened.accounts();
             let planned = match self.decide(target, number, opened, operation).await {
-                Ok(planned) => self.provide(planned).await,
+                Ok(planned) => self.get_ready(target, operation, planned).await,
                 Err(refused) => Err(refused),
             };
             let planned = match planned {
@@ -150,13 +160,23 @@ impl NumberService {
     }
 
     /// The same for many numbers, which are read and written together. Every number is in the
-    /// answer, and one that fails does not hold up the others.
-    pub(super) async fn change_many(
+    /// answer, and one that fails does not hold up the others. What they cost is asked for all of
+    /// them together, before anything is written.
+    pub(super) async fn change_many<O: Operation>(
         &self,
         target: &Target<'_>,
         batch: &Batch,
-        operation: &impl Operation,
+        operation: &O,
     ) -> Result<Outcomes, Error> {
+        if O::IS_CHARGED && !target.terms.accepts_charges && target.settings.prices.is_some() {
+            let mut charges = Vec::new();
+            for numbers in batch.numbers().chunks(AT_ONCE) {
+                let planned = self.decide_many(target, numbers.to_vec(), operation).await;
+                let planned = planned.iter().filter_map(|(_, planned)| planned.as_ref().ok());
+                charges.extend(planned.flat_map(|planned| planned.decision.charges()).cloned());
+            }
+            self.check_accepted(target.settings, target.terms, &charges).await?;
+        }
         let mut changed = Vec::with_capacity(batch.numbers().len());
         for numbers in batch.numbers().chunks(AT_ONCE) {
             let saved = self.change_some(target, numbers.to_vec(), operation).await;
@@ -193,7 +213,7 @@ impl NumberService {
             let mut decisions = Vec::with_capacity(waiting.len());
             let mut decided = Vec::with_capacity(waiting.len());
             let planned = self.decide_many(target, waiting, operation).await;
-            for (number, planned) in self.provide_many(planned).await {
+            for (number, planned) in self.get_many_ready(target, operation, planned).await {
                 match planned {
                     Ok(Planned { decision, work }) => {
                         decided.push((number, work));
@@ -215,20 +235,35 @@ impl NumberService {
         done
     }
 
-    /// Asks everybody outside who has to do with these numbers.
-    async fn provide_many<'a>(
+    /// Everything that comes between the decision and the write: what it costs is accepted, what it
+    /// takes is got hold of, and everybody outside who has to do with it does their part.
+    async fn get_ready<'a>(
         &self,
+        target: &Target<'_>,
+        operation: &impl Operation,
+        mut planned: Planned<'a>,
+    ) -> Result<Planned<'a>, Error> {
+        self.check_accepted(target.settings, target.terms, planned.decision.charges()).await?;
+        operation.acquire(self, target, &mut planned.decision).await?;
+        self.provide(planned).await
+    }
+
+    /// The same for many numbers.
+    async fn get_many_ready<'a>(
+        &self,
+        target: &Target<'_>,
+        operation: &impl Operation,
         planned: Vec<(E164, Result<Planned<'a>, Error>)>,
     ) -> Vec<(E164, Result<Planned<'a>, Error>)> {
-        let provided = planned.into_iter().map(|(number, planned)| async move {
-            let provided = match planned {
-                Ok(planned) => self.provide(planned).await,
+        let ready = planned.into_iter().map(|(number, planned)| async move {
+            let planned = match planned {
+                Ok(planned) => self.get_ready(target, operation, planned).await,
                 Err(refused) => Err(refused),
             };
-            (number, provided)
+            (number, planned)
         });
-        let provided: Vec<_> = provided.collect();
-        stream::iter(provided).buffer_unordered(PARALLEL_DECISIONS).collect().await
+        let ready: Vec<_> = ready.collect();
+        stream::iter(ready).buffer_unordered(PARALLEL_DECISIONS).collect().await
     }
 
     /// Reads numbers together and decides about each.
@@ -267,21 +302,29 @@ impl NumberService {
     }
 
     /// Decides about one number, alone or of a batch: what every operation has in common is here,
-    /// and nowhere else.
-    async fn decide<'a>(
+    /// and nowhere else. What it costs comes last.
+    async fn decide<'a, O: Operation>(
         &self,
         target: &Target<'a>,
         number: &E164,
         opened: Opened,
-        operation: &impl Operation,
+        operation: &O,
     ) -> Result<Planned<'a>, Error> {
         check_revision(&opened, target.terms.if_match)?;
         let decision = operation.decide(self, target, number, opened).await?;
-        if operation.concerns_features() {
-            self.plan_features(target, decision).await
+        let mut planned = if O::CONCERNS_FEATURES {
+            self.plan_features(target, decision).await?
         } else {
-            Ok(Planned { decision, work: None })
+            Planned { decision, work: None }
+        };
+        if O::IS_CHARGED
+            && let Decision::Save(stored) = &mut planned.decision
+        {
+            let (before, after) = (stored.before(), &stored.number);
+            let charge = self.billing.charge(target.settings, before, after);
+            stored.set_charge(charge);
         }
+        Ok(planned)
     }
 }
 

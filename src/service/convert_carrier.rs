@@ -225,6 +225,9 @@ impl NumberService {
 }
 
 impl Operation for Conversion<'_> {
+    const IS_CHARGED: bool = false;
+    const CONCERNS_FEATURES: bool = false;
+
     async fn decide(
         &self,
         service: &NumberService,
@@ -235,10 +238,6 @@ impl Operation for Conversion<'_> {
         let mut stored = must_exist(number, opened)?;
         self.apply(service, &mut stored).await?;
         Ok(Decision::save(stored))
-    }
-
-    fn concerns_features(&self) -> bool {
-        false
     }
 }
 

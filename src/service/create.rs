@@ -109,20 +109,31 @@ impl Operation for Plan {
         match opened {
             Opened::Found(stored) => {
                 let owner = service.owner_of(&stored.number).await?;
-                let is_free = stored.number.owner.is_none();
-                let mut taken = self.take_existing(target, *stored, owner.as_ref(), now)?;
-                if is_free && taken.number.carrier.stock().is_some() {
-                    let (settings, actor) = (target.settings, target.actor);
-                    let acquiring = Acquiring { settings, actor, taker: &self.taker };
-                    service.acquire(&acquiring, &mut taken.number, true).await?;
-                }
-                Ok(Decision::save(taken))
+                Ok(Decision::save(self.take_existing(target, *stored, owner.as_ref(), now)?))
             }
             Opened::Vacant(vacancy) => {
                 service.must_not_be_porting(number).await?;
                 self.bring_in(target, number, vacancy, now)
             }
         }
+    }
+
+    async fn acquire(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        decision: &mut Decision,
+    ) -> Result<(), Error> {
+        let Decision::Save(stored) = decision else {
+            return Ok(());
+        };
+        let was_free = stored.before().is_some_and(|before| before.owner.is_none());
+        if was_free && stored.number.carrier.stock().is_some() {
+            let (settings, actor) = (target.settings, target.actor);
+            let acquiring = Acquiring { settings, actor, taker: &self.taker };
+            service.acquire(&acquiring, &mut stored.number, true).await?;
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DirectoryFault, batch::NumbersRepeat};
+use super::{DirectoryFault, batch::NumbersRepeat, billing::Invoice};
 use crate::{
     domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
     providers::{DeniedFeature, ProviderError},
@@ -66,6 +66,9 @@ pub enum Error {
     /// Two of the numbers that a request names are the same.
     #[error("some numbers appear twice")]
     Repeated,
+    /// What was asked for costs something, and the caller did not accept that.
+    #[error("charges are not accepted")]
+    ChargesNotAccepted(Vec<Invoice>),
     /// Somebody else kept changing the same document.
     #[error("datastore conflict")]
     Conflict,
@@ -185,6 +188,7 @@ impl Error {
             | Self::Repeated
             | Self::Provider(ProviderError::Invalid { .. }) => "invalid",
             Self::AccountExists(_) => "account_exists",
+            Self::ChargesNotAccepted(_) => "accept_charges",
             Self::PreconditionFailed => "precondition_failed",
             Self::Conflict => "datastore_conflict",
             Self::Provider(ProviderError::Absent { .. }) => "not_implemented",

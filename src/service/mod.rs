@@ -5,6 +5,7 @@ mod accounts;
 mod acquire;
 mod activate;
 mod batch;
+mod billing;
 mod carrier_usage;
 mod carriers_info;
 mod change;
@@ -22,6 +23,7 @@ mod list;
 mod lookup;
 mod outside;
 mod porting;
+mod quantities;
 mod release;
 mod reserve;
 mod search;
@@ -29,13 +31,16 @@ mod sources;
 mod update;
 mod walk;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use moka::future::Cache;
 use serde_json::{Map, Value};
 
+use self::billing::{Billing, PriceList};
 pub use self::{
     accounts::NewAccount,
     batch::{Batch, NumbersRepeat, Outcomes},
+    billing::{Invoice, InvoiceLine},
     carrier_usage::CarrierUsage,
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},
@@ -48,6 +53,7 @@ pub use self::{
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    quantities::AccountQuantities,
     search::{Found, SearchQuery, Searcher},
     update::Update,
     walk::Walk,
@@ -82,7 +88,15 @@ pub struct NumberService {
     notifier: Arc<dyn Notifier>,
     /// Whether writes are kept from the world: nobody outside is asked or told anything then.
     rehearses: bool,
+    billing: Arc<dyn Billing>,
+    /// What [`NumberService::cascade_quantity`] remembers.
+    cascades: Cache<AccountId, u64>,
 }
+
+/// For how long a count of what descendants have is shown, at most.
+const CASCADES_REMEMBERED: Duration = Duration::from_secs(30);
+/// How many such counts are remembered, at most.
+const REMEMBERED_CASCADES: u64 = 10_000;
 
 /// Who keeps the accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +143,11 @@ impl NumberService {
     ) -> Self {
         let (providers, notifier) = (Registry::default(), Arc::new(LogNotifier));
         let (ports, rehearses) = (PortRepository::beside(&numbers), false);
+        let billing = Arc::new(PriceList { numbers: numbers.clone() });
+        let cascades = Cache::builder()
+            .max_capacity(REMEMBERED_CASCADES)
+            .time_to_live(CASCADES_REMEMBERED)
+            .build();
         let (outside, directory) = (OutsideCarriers::default(), Directory::new());
         Self {
             numbers,
@@ -143,6 +162,8 @@ impl NumberService {
             providers,
             notifier,
             rehearses,
+            billing,
+            cascades,
         }
     }
 

@@ -97,6 +97,8 @@ impl NumberService {
 }
 
 impl Operation for Release {
+    const IS_CHARGED: bool = false;
+
     async fn decide(
         &self,
         service: &NumberService,
@@ -131,6 +133,8 @@ impl Operation for Release {
 }
 
 impl Operation for Deletion {
+    const IS_CHARGED: bool = false;
+
     async fn decide(
         &self,
         service: &NumberService,

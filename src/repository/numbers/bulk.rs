@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     domain::{AccountId, E164},
+    repository::charges::ChargeCopy,
     store::{Change, CommitError, Committed, DbName, Kind, Lookup, StoreError, Write},
 };
 
@@ -90,7 +91,7 @@ impl NumberRepository {
         self.write_many(numbers.into_iter().map(put).collect()).await
     }
 
-    /// Reads the copies that matter to these decisions and were not read yet. What cannot be read
+    /// Reads the copies, those of charges too, that matter to these decisions and were not read yet. What cannot be read
     /// here is read, and fails, when its number is prepared.
     async fn read_mirrors(&self, decisions: &mut [Decision]) {
         let mut wanted = BTreeMap::<DbName, Vec<String>>::new();
@@ -100,9 +101,15 @@ impl NumberRepository {
                 let id = decision.stored().number.id.to_string();
                 wanted.entry(mirror::database(account)).or_default().push(id);
             }
+            if let Some(charge) = ChargeCopy::of(&decision.stored().base) {
+                let (db, id) = charge.place();
+                wanted.entry(db).or_default().push(id);
+            }
         }
         let mut found = self.look_up(wanted).await;
         for stored in decisions.iter_mut().map(Decision::stored_mut) {
+            let charge = ChargeCopy::of(&stored.base).and_then(|it| found.remove(&it.place()));
+            stored.is_settled |= matches!(charge, Some(Ok(Lookup::Live(_) | Lookup::Deleted(_))));
             let Unread { owners, last } = stored.unread();
             let accounts: Vec<AccountId> = owners.into_iter().chain(last).cloned().collect();
             for account in accounts {
@@ -146,21 +153,20 @@ impl NumberRepository {
     async fn commit(&self, waiting: &[Waiting]) -> Vec<Result<Committed, CommitError>> {
         let set = |(stored, number): &Waiting| stored.write_set(number.clone());
         let mut outcomes = self.store.commit_many(waiting.iter().map(set).collect()).await;
-        let mut again = BTreeMap::<&DbName, Vec<usize>>::new();
+        let mut again = BTreeMap::<DbName, Vec<usize>>::new();
         for (place, outcome) in outcomes.iter().enumerate() {
             if outcome
                 .as_ref()
                 .is_err_and(|err| err.failed == 0 && err.error.kind == Kind::NoDatabase)
             {
-                again.entry(&waiting[place].1.db).or_default().push(place);
+                again.entry(waiting[place].1.db.clone()).or_default().push(place);
             }
         }
-        let mut places = Vec::new();
-        for (db, failed) in again {
-            if self.store.create_database(db).await.is_ok() {
-                places.extend(failed);
-            }
-        }
+        let made = stream::iter(again).map(|(db, failed)| async move {
+            let made = self.store.create_database(&db).await.is_ok();
+            if made { failed } else { Vec::new() }
+        });
+        let places: Vec<usize> = made.buffer_unordered(PARALLEL_LOOKUPS).concat().await;
         if !places.is_empty() {
             let sets = places.iter().map(|place| set(&waiting[*place])).collect();
             for (place, outcome) in places.into_iter().zip(self.store.commit_many(sets).await) {

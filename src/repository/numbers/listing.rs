@@ -5,9 +5,12 @@ use serde_json::Value;
 
 use super::{NumberRepository, RepositoryError, mirror};
 use crate::{
-    domain::{AccountId, E164, Number, NumberDatabase},
+    domain::{AccountId, E164, Number, NumberDatabase, Numbering, Quantities},
     store::{Body, DbName, IdRange, Kind, Order, Page, Query, Question},
 };
+
+/// How many copies are read at once to be counted.
+const COUNTED_AT_ONCE: usize = 500;
 
 /// Which numbers are read, and which way.
 #[derive(Clone, Debug, Default)]
@@ -118,6 +121,28 @@ impl NumberRepository {
             }
         }
         Ok(HeldPage { numbers, next: page.next })
+    }
+
+    /// Counts what an account holds, page by page.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn count_held(
+        &self,
+        account: &AccountId,
+        numbering: &Numbering,
+    ) -> Result<Quantities, RepositoryError> {
+        let mut counts = Quantities::default();
+        let mut after = None;
+        loop {
+            let page = self.held_by(account, &Span::default(), after, COUNTED_AT_ONCE).await?;
+            page.numbers.iter().for_each(|(number, _)| counts.count(number, numbering));
+            after = page.next;
+            if after.is_none() {
+                return Ok(counts);
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub use self::{
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use futures::future::try_join_all;
@@ -42,6 +42,8 @@ pub struct NumberRepository {
     pub(super) store: SharedStore,
     clock: Arc<dyn Clock>,
     pub(super) settings: SettingsRepository,
+    /// The database of charges that is known to be there.
+    pub(super) month: Arc<Mutex<Option<DbName>>>,
 }
 
 /// What was found under a number's id.
@@ -70,7 +72,7 @@ impl NumberRepository {
     /// Numbers of this store. The settings say which carrier documents have that name none.
     #[must_use]
     pub fn new(store: SharedStore, clock: Arc<dyn Clock>, settings: SettingsRepository) -> Self {
-        Self { store, clock, settings }
+        Self { store, clock, settings, month: Arc::default() }
     }
 
     /// The time now, in Gregorian seconds.
@@ -145,7 +147,7 @@ impl NumberRepository {
     #[must_use]
     pub fn rehearsal(&self) -> Self {
         let store: SharedStore = Arc::new(DryRunStore::new(self.store.clone()));
-        Self { store, ..self.clone() }
+        Self { store, month: Arc::default(), ..self.clone() }
     }
 
     /// What the copy of a number in its owner's database, and in other databases that were read,

@@ -8,8 +8,8 @@ use super::{
     stored::Unread,
 };
 use crate::{
-    domain::AccountId,
-    repository::write_id,
+    domain::{AccountId, Charge},
+    repository::{charges, write_id},
     store::{Change, CommitError, Committed, Kind, Rev, Write},
 };
 
@@ -36,6 +36,12 @@ impl Decision {
     #[must_use]
     pub fn delete(stored: Stored) -> Self {
         Self::Delete(Box::new(stored))
+    }
+
+    /// What it costs: one charge, or none.
+    #[must_use]
+    pub fn charges(&self) -> &[Charge] {
+        self.stored().charge.as_slice()
     }
 
     /// Whether nothing says any more where copies are once it is done.
@@ -111,7 +117,12 @@ impl NumberRepository {
         patience: Patience,
     ) -> Result<Prepared, RepositoryError> {
         let ends = decision.ends();
-        self.complete_mirrors(decision.stored_mut(), ends).await?;
+        let stored = decision.stored_mut();
+        self.complete_mirrors(stored, ends).await?;
+        if !stored.is_unchanged() && !stored.is_settled {
+            self.settle_charge(&stored.base).await?;
+            stored.is_settled = true;
+        }
         match decision {
             Decision::Save(stored) if stored.is_unchanged() => {
                 Ok(Prepared::Done(Box::new(self.save_unchanged(*stored, patience).await)))
@@ -119,6 +130,9 @@ impl NumberRepository {
             Decision::Save(mut stored) => {
                 self.make_room(&mut stored).await?;
                 let number = self.put(&mut stored);
+                if let (Some(_), Change::Put(body)) = (&stored.charge, &number.change) {
+                    self.open_month(body).await?;
+                }
                 Ok(Prepared::Waiting(stored, Box::new(number)))
             }
             Decision::Delete(mut stored) => Ok(match stored.rev().cloned() {
@@ -134,8 +148,15 @@ impl NumberRepository {
     /// The write of the number as it is now.
     pub(super) fn put(&self, stored: &mut Stored) -> Write {
         stored.number.modified = self.now();
-        let body = codec::encode(&stored.number, &stored.base, &write_id());
-        let id = &stored.number.id;
+        let (id, write_id) = (&stored.number.id, write_id());
+        let mut body = codec::encode(&stored.number, &stored.base, &write_id);
+        if stored.is_settled {
+            body.shift_remove(charges::MEMBER);
+        }
+        if let Some(charge) = &stored.charge {
+            let member = charges::member(charge, id, &write_id, stored.number.modified);
+            body.insert(charges::MEMBER.to_owned(), member);
+        }
         Write::put(database(id), id.as_str(), stored.expect.clone(), body)
     }
 

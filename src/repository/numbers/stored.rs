@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::Saved;
 use crate::{
-    domain::{AccountId, Number},
+    domain::{AccountId, Charge, Number},
     repository::{
+        charges::ChargeCopy,
         codec::{self, Owners},
         mirror::{Mirror, MirrorStatus},
     },
@@ -27,6 +28,9 @@ pub struct Stored {
     /// Who owned it by the document or the tombstone that was read.
     pub(super) owners: Owners,
     pub(super) conflicts: usize,
+    /// Whether the charge that the document holds is known to have its copy.
+    pub(super) is_settled: bool,
+    pub(super) charge: Option<Charge>,
 }
 
 /// The place of a number that is not stored.
@@ -60,6 +64,8 @@ impl Stored {
             base: document.body,
             mirrors,
             conflicts: document.conflicts.len(),
+            is_settled: false,
+            charge: None,
         }
     }
 
@@ -88,6 +94,11 @@ impl Stored {
     /// document is spelt in an old way.
     pub fn rewrite(&mut self) {
         self.must_be_written = true;
+    }
+
+    /// Stores this charge together with the number.
+    pub fn set_charge(&mut self, charge: Option<Charge>) {
+        self.charge = charge;
     }
 
     /// The carrier's name as the document spells it.
@@ -127,7 +138,7 @@ impl Stored {
         self.mirrors.keys().chain(owner).chain(&self.number.previous_owner).cloned().collect()
     }
 
-    /// The number's write, the owner's copy, and the removal of every other copy that was seen.
+    /// The number's write, what it costs, the owner's copy, and the removal of every other copy that was seen.
     pub(super) fn write_set(&self, number: Write) -> WriteSet {
         let id = &self.number.id;
         let (stamped, owner) = match &number.change {
@@ -136,6 +147,10 @@ impl Stored {
         };
         let stamp = stamped.get(WRITE_ID).and_then(Value::as_str).unwrap_or_default();
         let mut set = vec![number];
+        if self.charge.is_some() {
+            // Behind the number: what is not stored costs nothing.
+            set.extend(ChargeCopy::of(&stamped).map(ChargeCopy::write));
+        }
         if let Some(owner) = owner {
             let none = Mirror::default();
             set.extend(self.mirrors.get(owner).unwrap_or(&none).put(owner, id, &stamped));
@@ -164,6 +179,8 @@ impl Vacancy {
             mirrors: self.mirrors,
             owners: self.owners,
             conflicts: 0,
+            is_settled: true,
+            charge: None,
         }
     }
 }

@@ -72,8 +72,8 @@ async fn a_row_shows_what_interfaces_read(world: &World) {
 async fn an_account_lists_its_own_numbers_only(world: &World) {
     world.keep(NUMBER, held("in_service")).await;
     world.keep("+14155550101", json!({"pvt_state": "available"})).await;
-    let empty = json!({"numbers": {}, "cascade_quantity": 0});
-    for account in [PARENT, STRANGER] {
+    for (account, below) in [(PARENT, 1), (STRANGER, 0)] {
+        let empty = json!({"numbers": {}, "cascade_quantity": below});
         let answer = world.ask(Who::Admin, Method::GET, &path_of(account, ""), None).await;
         assert_eq!(answer.data(200), empty);
         assert_eq!(answer.json()["page_size"], 0);

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod activate;
+mod charges;
 mod classifiers;
 pub(crate) mod collection;
 mod create;

@@ -106,6 +106,7 @@ impl TestApp {
                 body_timeout_ms: 1000,
                 request_timeout_ms: 5000,
                 stream_timeout_ms: 5000,
+                cascade_timeout_ms: 5000,
                 shutdown_timeout_s: 1,
                 page_size: 50,
                 page_size_max: 1000,
