@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{fault::Fault, request::Call};
 
@@ -133,6 +133,30 @@ impl Reply {
     /// An answer in words.
     pub(super) fn text(text: String) -> Self {
         Self { text: Some(text), ..Self::ok(Value::Null) }
+    }
+
+    /// What is kept of the answer for a repetition of the request: nothing that belongs to the
+    /// caller's token or to the request itself.
+    pub(super) fn kept(&self) -> Value {
+        json!({
+            "status": self.status.as_u16(),
+            "data": self.data,
+            "metadata": self.metadata,
+            "revision": self.revision,
+            "text": self.text,
+        })
+    }
+
+    /// The answer of which that was kept.
+    pub(super) fn from_kept(kept: &Value) -> Option<Self> {
+        let text = |key: &str| kept[key].as_str().map(str::to_owned);
+        Some(Self {
+            status: StatusCode::from_u16(u16::try_from(kept["status"].as_u64()?).ok()?).ok()?,
+            metadata: Some(kept["metadata"].clone()).filter(|metadata| !metadata.is_null()),
+            revision: text("revision"),
+            text: text("text"),
+            ..Self::ok(kept["data"].clone())
+        })
     }
 
     fn tag(&self) -> Option<HeaderValue> {

@@ -15,6 +15,8 @@ use crate::{
 
 /// How many seconds a client should wait before it asks an unreachable store again.
 const RETRY_AFTER: u64 = 1;
+/// The id of a race that was lost too often.
+const CONFLICT: &str = "datastore_conflict";
 
 /// What an error answer says.
 #[derive(Clone, Debug)]
@@ -103,7 +105,7 @@ impl From<Error> for Fault {
             Error::PreconditionFailed => {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
-            Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
+            Error::Conflict => return plain(StatusCode::CONFLICT, CONFLICT),
             Error::Carrier { number, .. } => {
                 return Self::carrier(number, message).caused_by(error);
             }
@@ -205,6 +207,46 @@ impl Fault {
     /// The caller asks too often; `wait` is how many seconds that will last.
     pub(crate) fn too_many_requests(wait: u64) -> Self {
         plain(StatusCode::TOO_MANY_REQUESTS, "too_many_requests").with(header::RETRY_AFTER, wait)
+    }
+
+    /// The same request is being worked on; `wait` is how many seconds that may last.
+    pub(crate) fn in_flight(wait: u64) -> Self {
+        plain(StatusCode::CONFLICT, "request_in_flight").with(header::RETRY_AFTER, wait)
+    }
+
+    /// The key was another request's.
+    pub(crate) fn key_reused() -> Self {
+        plain(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused")
+    }
+
+    /// The request was done, and its answer was too large to be kept.
+    pub(crate) fn not_kept(status: &Value) -> Self {
+        let message = "the request was done before, and its answer was too large to be kept";
+        let data = json!({ "message": message, "status": status });
+        fault(StatusCode::CONFLICT, "answer_not_kept", data)
+    }
+
+    /// Whether the same request may go well a moment later though nothing about it changes.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.message == CONFLICT
+    }
+
+    /// What is kept of the fault for a repetition of the request.
+    pub(crate) fn kept(&self) -> Value {
+        json!({
+            "status": self.status.as_u16(),
+            "message": self.message,
+            "data": self.data,
+            "text": self.text,
+        })
+    }
+
+    /// The fault of which that was kept.
+    pub(crate) fn from_kept(kept: &Value) -> Option<Self> {
+        let status = StatusCode::from_u16(u16::try_from(kept["status"].as_u64()?).ok()?).ok()?;
+        let mut fault = fault(status, kept["message"].as_str()?.to_owned(), kept["data"].clone());
+        fault.0.text = kept["text"].as_str().map(str::to_owned);
+        Some(fault)
     }
 
     /// There is no usable token.

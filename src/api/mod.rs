@@ -11,6 +11,7 @@ mod envelope;
 mod extract;
 mod fault;
 mod health;
+mod idempotency;
 mod job;
 mod layers;
 mod limit;
@@ -35,8 +36,14 @@ use tower_http::{
 };
 use utoipa::openapi::OpenApi;
 
-use crate::{auth::Authenticator, domain::Clock, service::NumberService, telemetry::Metrics};
+use crate::{
+    auth::Authenticator,
+    domain::Clock,
+    service::{NumberService, RequestRepository},
+    telemetry::Metrics,
+};
 
+pub use idempotency::IdempotencyConfig;
 pub use limit::LimitConfig;
 
 /// Answers shorter than this are not worth compressing, in bytes.
@@ -60,6 +67,8 @@ pub struct HttpConfig {
     pub page_size: usize,
     /// The most rows that a page has.
     pub page_size_max: usize,
+    /// How requests with an `Idempotency-Key` are kept.
+    pub idempotency: IdempotencyConfig,
 }
 
 /// What handlers need.
@@ -71,6 +80,8 @@ pub struct Api(Arc<Parts>);
 pub struct Parts {
     /// Everything that can be done with numbers.
     pub service: NumberService,
+    /// The requests that carried a key.
+    pub requests: RequestRepository,
     /// Checks tokens.
     pub authenticator: Arc<Authenticator>,
     /// Tells the time.
@@ -100,6 +111,8 @@ pub struct ApiConfig {
     pub limits: HttpConfig,
     /// How often a client may ask.
     pub rate: LimitConfig,
+    /// The requests that carried a key.
+    pub requests: RequestRepository,
     /// Whether `/metrics` is served here.
     pub serves_metrics: bool,
     /// The name of this process in answers.
@@ -127,6 +140,7 @@ impl Api {
         let document = document();
         Self(Arc::new(Parts {
             service,
+            requests: config.requests,
             authenticator,
             clock,
             limits: config.limits,
@@ -144,7 +158,9 @@ impl Api {
 /// The API's own document.
 #[must_use]
 pub fn document() -> OpenApi {
-    openapi::routes().into_openapi()
+    let mut document = openapi::routes().into_openapi();
+    idempotency::describe(&mut document);
+    document
 }
 
 /// The API's own document, as it is sent and committed.

@@ -12,7 +12,8 @@ use crate::{
     config::Config,
     domain::{Clock, clock::SystemClock},
     repository::{
-        AccountRepository, KeyRepository, NumberRepository, SettingsRepository, system_databases,
+        AccountRepository, KeyRepository, NumberRepository, RequestRepository, SettingsRepository,
+        system_databases,
     },
     service::{AccountRule, NumberService},
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
@@ -97,6 +98,7 @@ pub(super) async fn build_api(
     let settings = ApiConfig {
         limits: config.http.clone(),
         rate: config.rate_limit,
+        requests: RequestRepository::new(Arc::clone(store), Arc::clone(&clock)),
         serves_metrics: config.metrics_listen()?.is_none(),
         node,
     };

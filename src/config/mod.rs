@@ -219,6 +219,7 @@ impl Config {
             ("http.request_timeout_ms", self.http.request_timeout_ms),
             ("http.page_size", self.http.page_size as u64),
             ("http.page_size_max", self.http.page_size_max as u64),
+            ("http.idempotency.key_length", self.http.idempotency.key_length as u64),
         ] {
             if value == 0 {
                 return Err(invalid(name, "must be at least 1"));

@@ -2,13 +2,14 @@
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
 //! (reading and saving them), `mirror` (the copies in account databases), `accounts`, `settings`,
-//! `keys`.
+//! `keys`, `requests` (what was answered to requests that carried a key).
 
 mod accounts;
 mod codec;
 mod keys;
 mod mirror;
 mod numbers;
+mod requests;
 mod settings;
 
 pub use accounts::{Account, AccountRepository};
@@ -16,6 +17,7 @@ pub use codec::{UndecodableField, decode, encode};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{CarrierPage, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy};
+pub use requests::{Claim, Claimed, RequestRepository};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 
 use crate::store::{DbName, Kind, StoreError};

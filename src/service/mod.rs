@@ -30,7 +30,7 @@ pub use self::{
     lookup::NumberRecord,
     update::Update,
 };
-pub use crate::repository::Account;
+pub use crate::repository::{Account, Claim, Claimed, RequestRepository};
 use crate::{
     domain::{AccountId, Actor, E164, Lineage, Number},
     repository::{

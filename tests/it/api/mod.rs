@@ -9,6 +9,7 @@ mod classifiers;
 mod create;
 mod envelope;
 mod hostile;
+mod idempotency;
 mod list;
 mod preconditions;
 mod read;

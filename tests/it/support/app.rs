@@ -8,13 +8,16 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use number_manager::{
-    api::{self, Api, ApiConfig, HttpConfig, LimitConfig},
+    api::{self, Api, ApiConfig, HttpConfig, IdempotencyConfig, LimitConfig},
     auth::{Authenticator, Claims, KeySource},
     domain::{
         AccountId, Actor,
         clock::{Clock, FixedClock},
     },
-    repository::{AccountRepository, NumberRepository, SettingsRepository, system_databases},
+    repository::{
+        AccountRepository, NumberRepository, RequestRepository, SettingsRepository,
+        system_databases,
+    },
     service::{AccountRule, NewAccount, NumberService},
     store::{SharedStore, sqlite::SqliteStore},
     telemetry::Metrics,
@@ -85,8 +88,14 @@ impl TestApp {
                 shutdown_timeout_s: 1,
                 page_size: 50,
                 page_size_max: 1000,
+                idempotency: IdempotencyConfig {
+                    key_length: 64,
+                    answer_bytes: 10_000,
+                    margin_ms: 1000,
+                },
             },
             rate,
+            requests: RequestRepository::new(store.clone(), shared.clone()),
             serves_metrics: true,
             node: "n0de".to_owned(),
         };
