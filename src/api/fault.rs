@@ -9,7 +9,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    domain::{AccountId, E164},
+    domain::{AccountId, E164, KNOWN_FEATURES},
     service::Error,
 };
 
@@ -102,6 +102,21 @@ impl From<Error> for Fault {
                 (StatusCode::CONFLICT, "account_exists", text(account.as_str()))
             }
             Error::UnknownCarrier(name) => return Self::unknown_carrier(name),
+            Error::NoConfig(id) => return Self::no_config(id),
+            Error::Setting(wrong) => {
+                let what = json!({ "message": wrong.reason });
+                return Self::validation(&wrong.key, "invalid", what);
+            }
+            Error::WouldMove(moved) => {
+                let data = json!({
+                    "message": message, "count": moved.count, "numbers": moved.numbers,
+                });
+                return fault(StatusCode::CONFLICT, "numbers_would_move", data);
+            }
+            Error::UnknownFeature(_) => {
+                let data = json!({ "error": "invalid", "known": KNOWN_FEATURES });
+                return fault(StatusCode::NOT_FOUND, "invalid", data);
+            }
             Error::PreconditionFailed => {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
@@ -151,6 +166,11 @@ impl Fault {
             "not_found": "The number could not be found",
             "cause": cause,
         });
+        fault(StatusCode::NOT_FOUND, "bad_identifier", data)
+    }
+
+    fn no_config(id: &str) -> Self {
+        let data = json!({ "message": "bad identifier", "cause": id });
         fault(StatusCode::NOT_FOUND, "bad_identifier", data)
     }
 
@@ -340,7 +360,7 @@ impl Fault {
 pub(super) fn code_of(error: &str) -> u16 {
     let status = match error {
         "not_found" => StatusCode::NOT_FOUND,
-        "datastore_conflict" | "number_exists" => StatusCode::CONFLICT,
+        "datastore_conflict" | "number_exists" | "numbers_would_move" => StatusCode::CONFLICT,
         "not_reconcilable" | "invalid" => StatusCode::BAD_REQUEST,
         "forbidden" => StatusCode::FORBIDDEN,
         "datastore_unreachable" | "datastore_fault" => StatusCode::SERVICE_UNAVAILABLE,

@@ -35,6 +35,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What is outside of the versions: health, metrics, and the documents of the API.
 const OUTSIDE: &[&str] = &["livez", "readyz", "metrics", "openapi.json", "docs"];
 
+/// Routes that look at all numbers.
+const UNBOUNDED: &[&str] = &["/v2/maintenance", "/v2/system_configs"];
+
 /// The id that log lines, headers and envelopes of one request share.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(Arc<str>);
@@ -218,9 +221,9 @@ async fn of_token_account(api: &Api, call: &Call, rest: &str) -> Result<String, 
 }
 
 /// Runs the handler. What writes runs on when the client hangs up or the time is over: a write that
-/// stops halfway helps nobody. Maintenance takes as long as it takes.
+/// stops halfway helps nobody. What looks at all numbers takes as long as it takes.
 async fn run(api: &Api, call: &Arc<Call>, request: Request, next: Next) -> Result<Response, Fault> {
-    let is_unbounded = call.route.starts_with("/v2/maintenance");
+    let is_unbounded = UNBOUNDED.iter().any(|route| call.route.starts_with(route));
     let time = Duration::from_millis(api.limits.request_timeout_ms);
     let once = idempotency::is_asked(call, request.headers())
         .then(|| (api.clone(), Arc::clone(call), request.uri().clone(), request.headers().clone()));

@@ -16,7 +16,9 @@ use super::{
         Answer, CommandRequest, ConversionRequest, Faults, JobBody, OperationsBody, UsageBody,
         UsageParameters, UsageRequest,
     },
-    request, sup, text,
+    request, sup,
+    sup_features::{self, FeatureCommand},
+    text,
 };
 
 /// What can be run, with arguments and meaning.
@@ -35,7 +37,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "sup",
         "command, args",
         "Runs an old command: carrier_module_usage, convert_carrier_module, \
-         convert_carrier_module_number.",
+         convert_carrier_module_number, all_features, app_using, and those of feature permissions.",
     ),
 ];
 
@@ -58,6 +60,8 @@ pub(super) enum Operation {
         /// Whether nothing is to be written.
         dry_run: bool,
     },
+    /// Shows or changes which features are allowed.
+    Features(FeatureCommand),
 }
 
 impl Operation {
@@ -191,6 +195,7 @@ async fn run(api: &Api, call: &AdminCall, operation: Operation) -> Result<Reply,
             }
             Ok(Reply::ok(usage_body(&usage)))
         }
+        Operation::Features(command) => sup_features::run(api, call, command).await,
         Operation::Convert { source, target, scope, dry_run } => {
             let started = api.clock.now();
             let asked = scope_body(&scope);

@@ -10,7 +10,10 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi::secu
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Api, accounts, classifiers, health, maintenance, numbers};
+use super::{
+    Api, accounts, classifiers, explain, features, health, maintenance, numbers, reconcile,
+    system_config,
+};
 
 /// The document without its routes.
 #[derive(OpenApi)]
@@ -24,6 +27,8 @@ use super::{Api, accounts, classifiers, health, maintenance, numbers};
         (name = "numbers", description = "The numbers of an account"),
         (name = "classifiers", description = "What can be said of a number without reading it"),
         (name = "accounts", description = "Accounts, as far as numbers need them"),
+        (name = "features", description = "Which features there are, and who may have them"),
+        (name = "settings", description = "What an operator tunes, for administrators"),
         (name = "maintenance", description = "Operations over many numbers, for administrators"),
         (name = "health", description = "The process itself"),
     ),
@@ -61,10 +66,30 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(numbers::activate_number))
         .routes(routes!(numbers::reserve_number))
         .routes(routes!(numbers::get_any_number))
+        .routes(routes!(reconcile::reconcile_number))
+        .routes(routes!(reconcile::reconcile_collection))
+        .routes(routes!(explain::explain_number))
+        .routes(routes!(explain::explain_any_number))
+        .routes(routes!(explain::repair_number))
         .routes(routes!(classifiers::list_classifiers))
         .routes(routes!(classifiers::classify_number))
         .routes(routes!(classifiers::get_carriers_info))
         .routes(routes!(accounts::get_account, accounts::create_account, accounts::update_account))
+        .routes(routes!(
+            system_config::get_config,
+            system_config::replace_config,
+            system_config::merge_config
+        ))
+        .routes(routes!(features::list_features))
+        .routes(routes!(features::get_app))
+        .routes(routes!(features::get_number_features))
+        .routes(routes!(features::add_number_feature, features::remove_number_feature))
+        .routes(routes!(features::get_reseller_features))
+        .routes(routes!(features::add_reseller_feature, features::remove_reseller_feature))
+        .routes(routes!(features::get_system_features))
+        .routes(routes!(features::add_system_feature, features::remove_system_feature))
+        .routes(routes!(features::reset_system_features))
+        .routes(routes!(features::ensure_admin_only_features))
         .routes(routes!(maintenance::list_operations))
         .routes(routes!(maintenance::get_carrier_usage, maintenance::count_carriers))
         .routes(routes!(maintenance::convert_carrier))

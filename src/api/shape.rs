@@ -109,6 +109,11 @@ pub(super) fn record_reply(record: NumberRecord) -> Reply {
     Reply::ok(data).metadata(metadata).revision(record.view.revision)
 }
 
+/// One number as it stands among others.
+pub(super) fn data(view: &NumberView) -> Value {
+    Value::Object(body(view).0)
+}
+
 /// One number: `data`, and the envelope's `metadata`.
 fn body(view: &NumberView) -> (Map<String, Value>, Map<String, Value>) {
     let number = &view.number;

@@ -20,6 +20,7 @@ pub mod database;
 mod dialled;
 pub mod e164;
 pub mod feature;
+pub mod feature_list;
 pub mod history;
 pub mod nanp;
 pub mod number;
@@ -41,6 +42,7 @@ pub use database::{
 };
 pub use e164::{E164, ParseE164Error};
 pub use feature::{DEFAULT_FEATURES, FeatureRules, KNOWN_FEATURES};
+pub use feature_list::{changed_list, is_same_list};
 pub use history::ReserveHistory;
 pub use number::{LOCAL_FEATURE, Number, Refused, ReleaseRules, Released, Taking};
 pub use numbering::{NotReconcilable, Numbering};

@@ -6,19 +6,23 @@
 
 mod accounts;
 mod codec;
+mod inspect;
 mod keys;
 mod mirror;
 mod numbers;
 mod requests;
 mod settings;
+mod settings_documents;
 
 pub use accounts::{Account, AccountRepository};
 pub use codec::{UndecodableField, decode, encode};
+pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{CarrierPage, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy};
 pub use requests::{Claim, Claimed, RequestRepository};
 pub use settings::{Settings, SettingsError, SettingsRepository};
+pub use settings_documents::{SettingsDocument, SettingsName};
 
 use crate::store::{DbName, Kind, StoreError};
 

@@ -59,7 +59,7 @@ pub enum SettingsError {
 /// Reads the settings.
 #[derive(Clone, Debug)]
 pub struct SettingsRepository {
-    store: SharedStore,
+    pub(super) store: SharedStore,
     known: Arc<Mutex<Option<Known>>>,
     reading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -112,6 +112,14 @@ impl SettingsRepository {
     #[must_use]
     pub fn refused(&self) -> Option<String> {
         self.last().and_then(|known| known.refused)
+    }
+
+    /// Reads the settings now, whatever is known. When they cannot be read they are soon again.
+    pub(super) async fn read_again(&self) {
+        let _one_at_a_time = self.reading.lock().await;
+        if let Ok(known) = self.read().await {
+            self.remember(known);
+        }
     }
 
     async fn read(&self) -> Result<Known, SettingsError> {

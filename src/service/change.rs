@@ -133,7 +133,7 @@ impl Decision {
 }
 
 impl IfMatch {
-    fn holds(&self, found: Option<&str>) -> bool {
+    pub(super) fn holds(&self, found: Option<&str>) -> bool {
         match self {
             Self::Any => found.is_some(),
             Self::OneOf(revisions) => revisions.iter().any(|rev| found == Some(rev.as_str())),

@@ -1,7 +1,11 @@
 //! Why an operation did not happen.
 
+use super::Moved;
 use crate::{
-    domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
+    domain::{
+        AccountId, CarrierName, ConfigurationError, CreationDenied, E164, InvalidTransition,
+        Refused,
+    },
     repository::{ErrorKind, RepositoryError},
 };
 
@@ -53,6 +57,18 @@ pub enum Error {
     /// No such carrier: the text as given.
     #[error("Bad carrier module: {0}")]
     UnknownCarrier(String),
+    /// There is no such document of settings.
+    #[error("there are no settings {0}")]
+    NoConfig(String),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Setting(ConfigurationError),
+    /// Numbers would no longer be themselves.
+    #[error("{} numbers would no longer be themselves", .0.count)]
+    WouldMove(Moved),
+    /// There is no such feature.
+    #[error("feature {0} is not known")]
+    UnknownFeature(String),
     /// The document is no longer at the revision that the caller named.
     #[error("the document was changed")]
     PreconditionFailed,
@@ -136,14 +152,18 @@ impl Error {
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
-            Self::NotFound(_) | Self::NoAccount(_) => "not_found",
+            Self::NotFound(_) | Self::NoAccount(_) | Self::NoConfig(_) => "not_found",
             Self::NotReconcilable(_) => "not_reconcilable",
             Self::Exists(_) => "number_exists",
             Self::Forbidden { .. } => "forbidden",
             Self::InvalidTransition { .. } => "invalid_state_transition",
             Self::NoChange => "no_change_required",
             Self::AssignFailure { .. } => "assign_failure",
-            Self::Invalid { .. } | Self::UnknownCarrier(_) => "invalid",
+            Self::Invalid { .. }
+            | Self::UnknownCarrier(_)
+            | Self::UnknownFeature(_)
+            | Self::Setting(_) => "invalid",
+            Self::WouldMove(_) => "numbers_would_move",
             Self::AccountExists(_) => "account_exists",
             Self::PreconditionFailed => "precondition_failed",
             Self::Conflict => "datastore_conflict",

@@ -10,11 +10,16 @@ mod classify;
 mod convert_carrier;
 mod create;
 mod error;
+mod explain;
+mod feature_permissions;
 mod filter;
 mod list;
 mod lookup;
+mod reconcile;
 mod release;
+mod repair;
 mod reserve;
+mod system_config;
 mod update;
 
 pub use self::{
@@ -25,12 +30,19 @@ pub use self::{
     convert_carrier::{ConversionScope, Converted, Failure},
     create::Creation,
     error::Error,
+    explain::{Explanation, FeatureList, FeaturePermission, Finding, Guard, Repair, Transition},
+    feature_permissions::{FeatureHolder, FeatureListKind, FeaturePermissions},
     filter::Filter,
     list::{ListQuery, Listing},
     lookup::NumberRecord,
+    reconcile::Reconciliation,
+    repair::Repairs,
+    system_config::{MASK, Moved, SystemConfig},
     update::Update,
 };
-pub use crate::repository::{Account, Claim, Claimed, RequestRepository};
+pub use crate::repository::{
+    Account, AppDocument, Claim, Claimed, FoundCopy, Inspection, RequestRepository, Version,
+};
 use crate::{
     domain::{AccountId, Actor, E164, Lineage, Number},
     repository::{
