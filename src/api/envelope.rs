@@ -15,6 +15,8 @@ use super::{fault::Fault, request::Call};
 const EXPIRES: HeaderValue = HeaderValue::from_static("Fri, 01 Jan 1999 00:00:00 GMT");
 /// Without a charset: there is a user interface that reads errors of exactly this type only.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The statuses of what went well.
+const STATUSES: [StatusCode; 3] = [StatusCode::OK, StatusCode::CREATED, StatusCode::ACCEPTED];
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// An answer that went well.
@@ -151,7 +153,7 @@ impl Reply {
     pub(super) fn from_kept(kept: &Value) -> Option<Self> {
         let text = |key: &str| kept[key].as_str().map(str::to_owned);
         Some(Self {
-            status: StatusCode::from_u16(u16::try_from(kept["status"].as_u64()?).ok()?).ok()?,
+            status: STATUSES.into_iter().find(|status| kept["status"] == status.as_u16())?,
             metadata: Some(kept["metadata"].clone()).filter(|metadata| !metadata.is_null()),
             revision: text("revision"),
             text: text("text"),

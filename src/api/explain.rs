@@ -170,9 +170,10 @@ fn read(data: &Map<String, Value>) -> Result<Repairs, Fault> {
     let repairs = Repairs {
         copies: copies.iter().map(account).collect::<Result<_, _>>()?,
         keep_revision: request::text(data, "keep_revision")?,
-        used_by: match data.contains_key("used_by") {
-            true => Some(request::text(data, "used_by")?.filter(|app| !app.is_empty())),
-            false => None,
+        used_by: if data.contains_key("used_by") {
+            Some(request::text(data, "used_by")?.filter(|app| !app.is_empty()))
+        } else {
+            None
         },
     };
     if repairs.copies.is_empty() && repairs.keep_revision.is_none() && repairs.used_by.is_none() {

@@ -248,7 +248,8 @@ impl Fault {
 
     /// Whether the same request may go well a moment later though nothing about it changes.
     pub(crate) fn is_passing(&self) -> bool {
-        self.message == CONFLICT
+        let passing = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS];
+        passing.contains(&self.status) || self.message == CONFLICT
     }
 
     /// What is kept of the fault for a repetition of the request.

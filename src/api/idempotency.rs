@@ -12,6 +12,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -85,7 +86,9 @@ async fn claim(
 ) -> Result<Claimed, Fault> {
     let key = read_key(headers, api.limits.idempotency.key_length)?;
     let actor = &caller.actor;
-    let id = hash(&json!([actor.name(), actor.is_admin, call.method.as_str(), path, key]));
+    let scope = json!([actor.name(), actor.is_admin, call.method.as_str(), path, key]);
+    // With a letter in front: an id must not begin with an underscore.
+    let id = format!("k{}", hash(&scope));
     let body = &call.body;
     let if_match = call.if_match.as_ref().map(|wanted| format!("{wanted:?}"));
     let fingerprint = hash(&json!([body.data, body.root, body.readable, call.query.0, if_match]));
@@ -111,8 +114,7 @@ fn read_key(headers: &HeaderMap, longest: usize) -> Result<&str, Fault> {
 }
 
 fn hash(what: &Value) -> String {
-    let digest = Sha256::digest(what.to_string());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(Sha256::digest(what.to_string()))
 }
 
 /// Does the work under a claim, which is prolonged meanwhile.
@@ -154,7 +156,7 @@ async fn settle(
 /// What is kept of an answer; nothing of one after which the request may be done again.
 fn kept(response: &Response) -> Option<Value> {
     let status = response.status();
-    if status.is_server_error() || matches!(status.as_u16(), 401 | 429) {
+    if status.is_server_error() {
         return None;
     }
     let extensions = response.extensions();

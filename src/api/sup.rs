@@ -81,19 +81,19 @@ const COMMANDS: &[Command] = &[
         name: "feature_permissions_on_number",
         usage: "feature_permissions_on_number NUMBER",
         arity: 1,
-        operation: |args| show(Subject::Number(args[0].text()?)),
+        operation: |args| Ok(show(Subject::Number(args[0].text()?))),
     },
     Command {
         name: "feature_permissions_on_reseller_of",
         usage: "feature_permissions_on_reseller_of ACCOUNT",
         arity: 1,
-        operation: |args| show(Subject::ResellerOf(args[0].text()?)),
+        operation: |args| Ok(show(Subject::ResellerOf(args[0].text()?))),
     },
     Command {
         name: "feature_permissions_on_system_config",
         usage: "feature_permissions_on_system_config",
         arity: 0,
-        operation: |_| show(Subject::System),
+        operation: |_| Ok(show(Subject::System)),
     },
     Command {
         name: "add_allowed_feature_on_number",
@@ -185,8 +185,8 @@ const COMMANDS: &[Command] = &[
     },
 ];
 
-fn show(subject: Subject) -> Result<Operation, Fault> {
-    Ok(Operation::Features(FeatureCommand::Show(subject)))
+fn show(subject: Subject) -> Operation {
+    Operation::Features(FeatureCommand::Show(subject))
 }
 
 fn change(

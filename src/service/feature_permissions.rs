@@ -141,7 +141,7 @@ impl NumberService {
                 self.change_lists(&name, change).await?;
             }
             FeatureHolder::System => {
-                let change = |own: &Lists| Ok(own.system_change((kind, add), feature));
+                let change = |own: &Lists| own.system_change((kind, add), feature);
                 self.change_lists(&SettingsName::System, change).await?;
             }
         }
@@ -161,7 +161,7 @@ impl NumberService {
             let mut allow = DEFAULT_FEATURES.map(str::to_owned).to_vec();
             allow.sort();
             let is_so = own.allow.as_ref() == Some(&allow);
-            Ok((!is_so).then_some((FeatureListKind::Allowed, allow)))
+            (!is_so).then_some((FeatureListKind::Allowed, allow))
         };
         self.change_lists(&SettingsName::System, change).await?;
         self.feature_permissions(actor, &FeatureHolder::System).await
@@ -233,7 +233,7 @@ impl NumberService {
     async fn change_lists(
         &self,
         name: &SettingsName,
-        change: impl Fn(&Lists) -> Result<Option<(FeatureListKind, Vec<String>)>, Error>,
+        change: impl Fn(&Lists) -> Option<(FeatureListKind, Vec<String>)>,
     ) -> Result<(), Error> {
         for _ in 0..TRIES {
             let SettingsDocument { mut body, rev } = self.settings.document(name).await?;
@@ -241,7 +241,7 @@ impl NumberService {
                 SettingsName::System => object(&mut body, DEFAULT)?,
                 SettingsName::Vendor(_) | SettingsName::Account(_) => &mut body,
             };
-            let Some((kind, list)) = change(&Lists::read(Some(members)))? else {
+            let Some((kind, list)) = change(&Lists::read(Some(members))) else {
                 return Ok(());
             };
             let lists = object(members, FEATURES)?;
@@ -287,7 +287,7 @@ impl Lists {
         system: &FeatureRules,
         (kind, add): (FeatureListKind, bool),
         feature: &str,
-    ) -> Result<Option<(FeatureListKind, Vec<String>)>, Error> {
+    ) -> Option<(FeatureListKind, Vec<String>)> {
         let none = Vec::new();
         let (own, inherited) = match kind {
             FeatureListKind::Allowed => (self.allow.as_deref(), &system.allow),
@@ -295,7 +295,7 @@ impl Lists {
                 (self.deny.as_deref(), system.deny.as_ref().unwrap_or(&none))
             }
         };
-        Ok(changed_list(own, inherited, feature, add).map(|list| (kind, list)))
+        changed_list(own, inherited, feature, add).map(|list| (kind, list))
     }
 
     /// A change of the system's lists, which inherit what is allowed by default. No list of what

@@ -198,7 +198,7 @@ impl NumberService {
             id: id.clone(),
         };
         if !actor.is_admin {
-            explanation.keep_to(&owner);
+            explanation.keep_to(owner.as_ref());
         }
         Ok(explanation)
     }
@@ -214,8 +214,8 @@ impl Facts<'_> {
 impl Explanation {
     /// Leaves out what is not the holder's to know: other accounts, and calls that only
     /// administrators may make.
-    fn keep_to(&mut self, owner: &Option<Lineage>) {
-        let own = owner.as_ref().map(|owner| &owner.account);
+    fn keep_to(&mut self, owner: Option<&Lineage>) {
+        let own = owner.map(|owner| &owner.account);
         self.seen.copies.retain(|copy| Some(&copy.account) == own);
         self.seen.previous_owner = None;
         self.seen.versions.truncate(1);

@@ -60,7 +60,7 @@ async fn days(world: &World) -> Vec<String> {
 async fn record(world: &World, db: &DbName) -> Document {
     let query = Query {
         question: Question::All,
-        range: IdRange { from: String::new(), before: "g".to_owned() },
+        range: IdRange { from: String::new(), before: "\u{10ffff}".to_owned() },
         order: Order::Ascending,
         after: None,
         limit: 10,

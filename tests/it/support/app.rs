@@ -174,6 +174,12 @@ impl Ask<'_> {
         self.body(serde_json::json!({ "data": data }).to_string())
     }
 
+    /// The headers of an answer whose body may be packed.
+    pub(crate) async fn raw_headers(self) -> HeaderMap {
+        let request = self.request.body(Body::from(self.body)).unwrap();
+        self.app.router.clone().oneshot(request).await.unwrap().headers().clone()
+    }
+
     pub(crate) async fn send(self) -> Answer {
         let request = self.request.body(Body::from(self.body)).unwrap();
         let response = self.app.router.clone().oneshot(request).await.unwrap();
