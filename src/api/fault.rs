@@ -121,6 +121,7 @@ impl From<Error> for Fault {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
             Error::Conflict => return plain(StatusCode::CONFLICT, CONFLICT),
+            Error::Repeated => return Self::repeated_numbers(),
             Error::Carrier { number, .. } => {
                 return Self::carrier(number, message).caused_by(error);
             }
@@ -329,6 +330,12 @@ impl Fault {
         fault(StatusCode::BAD_REQUEST, "validation error", data)
     }
 
+    /// A list names a number twice.
+    fn repeated_numbers() -> Self {
+        let what = json!({ "message": "some numbers appear twice" });
+        Self::validation("numbers", "uniqueItems", what)
+    }
+
     /// A member is missing.
     pub(crate) fn required(field: &str) -> Self {
         Self::validation(field, "required", json!({ "message": "Field is required but missing" }))
@@ -355,6 +362,24 @@ impl Fault {
     pub(crate) fn internal() -> Self {
         plain(StatusCode::INTERNAL_SERVER_ERROR, "unspecified_fault")
     }
+}
+
+/// The error object of one number among many.
+pub(super) fn of_one(error: Error) -> Value {
+    let (id, message) = (error.id(), error.to_string());
+    let cause = match &error {
+        Error::NotFound(number) => Some(number.to_string()),
+        Error::NoAccount(account) => Some(account.to_string()),
+        _ => None,
+    };
+    let fault = Fault::from(error);
+    if let Some(source) = &fault.source {
+        tracing::error!(error = &**source as &dyn StdError, "one number of many failed");
+    }
+    if fault.data.get("code").is_some() {
+        return fault.data.clone();
+    }
+    of_number(fault.status, id, cause.as_deref(), message).data.clone()
 }
 
 /// The code of an error id of one number among many.
@@ -401,7 +426,7 @@ mod tests {
     fn every_error_has_its_answer() {
         let number = || E164::parse(NUMBER).unwrap();
         let account = || AccountId::parse(ACCOUNT).unwrap();
-        let driver = || Box::<dyn StdError + Send + Sync>::from("secret internals");
+        let driver = || Arc::new(std::io::Error::other("secret internals"));
         let cause = |text: &str| Some(text.to_owned());
         check(
             Error::NotFound(number()),
@@ -517,7 +542,7 @@ mod tests {
 
     #[test]
     fn an_unreachable_store_says_when_to_come_back() {
-        let fault = Fault::from(Error::Unavailable("down".into()));
+        let fault = Fault::from(Error::Unavailable(Arc::new(std::io::Error::other("down"))));
         assert_eq!(fault.headers, [(header::RETRY_AFTER, HeaderValue::from(1))]);
     }
 }

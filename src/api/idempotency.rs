@@ -90,7 +90,7 @@ async fn claim(
     // With a letter in front: an id must not begin with an underscore.
     let id = format!("k{}", hash(&scope));
     let body = &call.body;
-    let if_match = call.if_match.as_ref().map(|wanted| format!("{wanted:?}"));
+    let if_match = call.terms().if_match.map(|wanted| format!("{wanted:?}"));
     let fingerprint = hash(&json!([body.data, body.root, body.readable, call.query.0, if_match]));
     Ok(api.requests.claim(&id, &fingerprint, lease(api)).await.map_err(Error::from)?)
 }

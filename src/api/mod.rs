@@ -6,6 +6,7 @@
 
 mod accounts;
 mod classifiers;
+mod collection;
 mod cors;
 mod envelope;
 mod explain;
@@ -74,6 +75,10 @@ pub struct HttpConfig {
     pub page_size_max: usize,
     /// How requests with an `Idempotency-Key` are kept.
     pub idempotency: IdempotencyConfig,
+    /// The most numbers that one request may name.
+    pub batch_size: usize,
+    /// The most bytes that one request may write on all the numbers that it names.
+    pub batch_bytes: usize,
 }
 
 /// What handlers need.

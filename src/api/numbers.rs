@@ -87,8 +87,8 @@ pub(super) async fn create_number(
     let wanted = Wanted::read(call.object()?)?;
     let number = call.number_to_write(&api).await?;
     let creation = Creation { public: wanted.public, state: wanted.state, carrier: wanted.carrier };
-    let if_match = call.if_match.as_ref();
-    let view = api.service.create(&call.actor, &call.account, &number, creation, if_match).await?;
+    let view =
+        api.service.create(&call.actor, &call.account, &number, creation, call.terms()).await?;
     Ok(shape::reply(view).created(&call))
 }
 
@@ -139,9 +139,9 @@ async fn update(
 ) -> Result<Reply, Fault> {
     let wanted = Wanted::read(call.object()?)?;
     let number = call.number_to_write(api).await?;
-    let if_match = call.if_match.as_ref();
     let update = how(wanted.public);
-    let view = api.service.update(&call.actor, &number, update, wanted.carrier, if_match).await?;
+    let view =
+        api.service.update(&call.actor, &number, update, wanted.carrier, call.terms()).await?;
     Ok(shape::reply(view))
 }
 
@@ -164,11 +164,10 @@ pub(super) async fn release_number(
     call: AccountCall,
 ) -> Result<Reply, Fault> {
     let number = call.number_to_write(&api).await?;
-    let if_match = call.if_match.as_ref();
     let view = if call.query.says("hard") {
-        api.service.delete(&call.actor, &number, if_match).await?
+        api.service.delete(&call.actor, &number, call.terms()).await?
     } else {
-        api.service.release(&call.actor, &number, if_match).await?
+        api.service.release(&call.actor, &number, call.terms()).await?
     };
     Ok(shape::reply(view))
 }
@@ -192,9 +191,10 @@ pub(super) async fn activate_number(
 ) -> Result<Reply, Fault> {
     let wanted = Wanted::read(call.object()?)?;
     let number = call.number_to_write(&api).await?;
-    let if_match = call.if_match.as_ref();
-    let view =
-        api.service.activate(&call.actor, &call.account, &number, wanted.public, if_match).await?;
+    let view = api
+        .service
+        .activate(&call.actor, &call.account, &number, wanted.public, call.terms())
+        .await?;
     Ok(shape::reply(view).created(&call))
 }
 
@@ -215,8 +215,7 @@ pub(super) async fn reserve_number(
     call: AccountCall,
 ) -> Result<Reply, Fault> {
     let number = call.number_to_write(&api).await?;
-    let if_match = call.if_match.as_ref();
-    let view = api.service.reserve(&call.actor, &call.account, &number, if_match).await?;
+    let view = api.service.reserve(&call.actor, &call.account, &number, call.terms()).await?;
     Ok(shape::reply(view).created(&call))
 }
 

@@ -11,8 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, classifiers, explain, features, health, maintenance, numbers, reconcile,
-    system_config,
+    Api, accounts, classifiers, collection, explain, features, health, maintenance, numbers,
+    reconcile, system_config,
 };
 
 /// The document without its routes.
@@ -65,6 +65,13 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         ))
         .routes(routes!(numbers::activate_number))
         .routes(routes!(numbers::reserve_number))
+        .routes(routes!(
+            collection::create_numbers,
+            collection::replace_numbers,
+            collection::merge_numbers,
+            collection::release_numbers
+        ))
+        .routes(routes!(collection::activate_numbers))
         .routes(routes!(numbers::get_any_number))
         .routes(routes!(reconcile::reconcile_number))
         .routes(routes!(reconcile::reconcile_collection))

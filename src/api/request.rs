@@ -13,7 +13,7 @@ use axum::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
-use crate::service::IfMatch;
+use crate::service::{IfMatch, Terms};
 
 use super::{envelope::Tokens, fault::Fault};
 
@@ -39,7 +39,7 @@ pub(super) struct Call {
     /// Whether the client wants words.
     pub wants_text: bool,
     /// What the client expects to be stored (`If-Match`).
-    pub if_match: Option<IfMatch>,
+    if_match: Option<IfMatch>,
     if_none_match: Vec<String>,
     accepted_token: OnceLock<String>,
     tokens: OnceLock<Tokens>,
@@ -260,6 +260,19 @@ impl Call {
             .data
             .as_object()
             .ok_or_else(|| Fault::wrong_type("data", "object", &self.body.data))
+    }
+
+    /// On what terms the client wants a write to happen.
+    pub(super) fn terms(&self) -> Terms<'_> {
+        const ACCEPT: &str = "accept_charges";
+        let says = |value: &Value| match value {
+            Value::Bool(says) => *says,
+            Value::String(text) => is_true(text),
+            _ => false,
+        };
+        let in_body = self.body.root.get(ACCEPT).or_else(|| self.body.data.get(ACCEPT));
+        let accepts_charges = self.query.says(ACCEPT) || in_body.is_some_and(says);
+        Terms { if_match: self.if_match.as_ref(), accepts_charges }
     }
 
     /// Whether the client has the version that a tag stands for.

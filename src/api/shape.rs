@@ -21,6 +21,7 @@ const DROPPED: &[&str] = &[
     "metadata",
     "create_with_state",
     "carrier_name",
+    "accept_charges",
 ];
 /// The longest name of a carrier, in characters.
 const CARRIER_NAME_MAX: usize = 30;
@@ -109,7 +110,7 @@ pub(super) fn record_reply(record: NumberRecord) -> Reply {
     Reply::ok(data).metadata(metadata).revision(record.view.revision)
 }
 
-/// One number as it stands among others.
+/// One number among many.
 pub(super) fn data(view: &NumberView) -> Value {
     Value::Object(body(view).0)
 }

@@ -106,7 +106,7 @@ async fn change(
     let id = call.part("config_id");
     let update = how(call.object()?.clone());
     let force = call.query.says("force") || request::flag(&call.body.root, "force")? == Some(true);
-    let if_match = call.if_match.as_ref();
+    let if_match = call.terms().if_match;
     let changed =
         api.service.change_system_config(&call.actor, id, &update, if_match, force).await?;
     Ok(reply(id, changed))

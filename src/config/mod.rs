@@ -220,6 +220,8 @@ impl Config {
             ("http.page_size", self.http.page_size as u64),
             ("http.page_size_max", self.http.page_size_max as u64),
             ("http.idempotency.key_length", self.http.idempotency.key_length as u64),
+            ("http.batch_size", self.http.batch_size as u64),
+            ("http.batch_bytes", self.http.batch_bytes as u64),
         ] {
             if value == 0 {
                 return Err(invalid(name, "must be at least 1"));

@@ -29,6 +29,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The first pause between two tries; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
+/// When copies that cannot be written are left to be finished later: the same moment for all numbers
+/// of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience(Instant);
+
+impl Patience {
+    /// Begins now.
+    pub(super) fn begin() -> Self {
+        Self(Instant::now() + PATIENCE)
+    }
+}
+
 /// What an account's database holds under a number's id, as it was read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mirror(Option<Copy>);
@@ -97,7 +109,17 @@ impl NumberRepository {
     /// Brings the copies in these accounts in line with the number document as it is now, whoever
     /// wrote it. Tries for two seconds; what is not done by then is [`MirrorStatus::Pending`].
     pub async fn sync(&self, id: &E164, accounts: &BTreeSet<AccountId>) -> MirrorStatus {
-        let deadline = Instant::now() + PATIENCE;
+        self.sync_until(id, accounts, Patience::begin()).await
+    }
+
+    /// As [`NumberRepository::sync`], with a patience that began before; there is one try in any
+    /// case.
+    pub(super) async fn sync_until(
+        &self,
+        id: &E164,
+        accounts: &BTreeSet<AccountId>,
+        Patience(deadline): Patience,
+    ) -> MirrorStatus {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.sync_once(id, accounts).await {

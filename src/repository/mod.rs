@@ -19,7 +19,9 @@ pub use codec::{UndecodableField, decode, encode};
 pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
-pub use numbers::{CarrierPage, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy};
+pub use numbers::{
+    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy,
+};
 pub use requests::{Claim, Claimed, RequestRepository};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 pub use settings_documents::{SettingsDocument, SettingsName};

@@ -3,13 +3,24 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Error, IfMatch, NumberService, NumberView,
-    change::{Decision, Target},
+    Batch, Error, NumberService, NumberView, Outcomes, Terms,
+    change::{Operation, Target, must_exist},
 };
 use crate::{
     carriers,
-    domain::{AccountId, Actor, E164, Number, State, Taking},
+    domain::{AccountId, Actor, E164, Lineage, Number, State, Taking},
+    repository::{Decision, Opened},
 };
+
+/// Taking a stored number for an account into a state.
+pub(super) struct Take {
+    /// The account that is to have it.
+    pub(super) taker: Lineage,
+    /// The state that it is to be in.
+    pub(super) state: State,
+    /// What is to be written on it; what is written there stays when this is empty.
+    pub(super) public: Map<String, Value>,
+}
 
 impl NumberService {
     /// Puts a number in service for an account, whoever had it before. `public` replaces what is
@@ -27,41 +38,57 @@ impl NumberService {
         account: &AccountId,
         number: &E164,
         public: Map<String, Value>,
-        if_match: Option<&IfMatch>,
+        terms: Terms<'_>,
     ) -> Result<NumberView, Error> {
-        self.take(actor, account, number, State::InService, &public, if_match).await
+        let settings = &*self.settings.get().await?;
+        let taker = self.lineage(account).await?;
+        let target = Target { actor, account: Some(account), settings, terms };
+        self.change_one(&target, number, &Take { taker, state: State::InService, public }).await
     }
 
-    /// Takes a stored number for an account into a state.
-    pub(super) async fn take(
+    /// As [`NumberService::activate`], for many numbers.
+    ///
+    /// # Errors
+    ///
+    /// Those that concern no single number.
+    pub async fn activate_many(
         &self,
         actor: &Actor,
         account: &AccountId,
-        number: &E164,
-        state: State,
-        public: &Map<String, Value>,
-        if_match: Option<&IfMatch>,
-    ) -> Result<NumberView, Error> {
-        let settings = self.settings.get().await?;
+        batch: &Batch,
+        public: Map<String, Value>,
+        terms: Terms<'_>,
+    ) -> Result<Outcomes, Error> {
+        let settings = &*self.settings.get().await?;
         let taker = self.lineage(account).await?;
-        let target = Target { number, account: Some(account), if_match };
-        let saved = self
-            .change_stored(target, |mut stored| {
-                let (taker, open_purchase) = (Some(&taker), settings.open_purchase);
-                async move {
-                    let owner = self.owner_of(&stored.number).await?;
-                    let taking = Taking { actor, taker, owner: owner.as_ref(), open_purchase };
-                    if !public.is_empty() {
-                        stored.number.public.clone_from(public);
-                    }
-                    if stored.number.take(state, &taking, self.numbers.now())? {
-                        must_be_ours(&stored.number)?;
-                    }
-                    Ok(Decision::save(stored))
-                }
-            })
-            .await?;
-        Ok(Self::view(saved, &settings, actor))
+        let target = Target { actor, account: Some(account), settings, terms };
+        self.change_many(&target, batch, &Take { taker, state: State::InService, public }).await
+    }
+}
+
+impl Operation for Take {
+    async fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let mut stored = must_exist(number, opened)?;
+        let owner = service.owner_of(&stored.number).await?;
+        let taking = Taking {
+            actor: target.actor,
+            taker: Some(&self.taker),
+            owner: owner.as_ref(),
+            open_purchase: target.settings.open_purchase,
+        };
+        if !self.public.is_empty() {
+            stored.number.public.clone_from(&self.public);
+        }
+        if stored.number.take(self.state, &taking, service.numbers.now())? {
+            must_be_ours(&stored.number)?;
+        }
+        Ok(Decision::save(stored))
     }
 }
 

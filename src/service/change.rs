@@ -1,19 +1,18 @@
-//! The loop that every write of one number goes through: read, decide, save; when somebody else was
-//! faster, read and decide again.
+//! The way that every write of numbers goes, one number or many: read, decide, save; when somebody
+//! else was faster, read and decide again.
 
 use std::{
-    future::ready,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
 
-use futures::future::Either;
+use futures::{StreamExt, stream};
 use tokio::time::sleep;
 
-use super::{Error, NumberService};
+use super::{Batch, Error, NumberService, NumberView, Outcomes};
 use crate::{
-    domain::{AccountId, E164},
-    repository::{Opened, RepositoryError, Saved, Stored, Vacancy},
+    domain::{AccountId, Actor, E164},
+    repository::{Decision, Opened, RepositoryError, Saved, Settings, Stored},
 };
 
 /// How often a number is read and decided about again because somebody else was faster.
@@ -21,6 +20,12 @@ const TRIES: u32 = 5;
 
 /// Half the longest pause before the second attempt.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How many numbers of a batch are read and written at once: what bounds the memory that it takes.
+const AT_ONCE: usize = 1000;
+
+/// How many numbers are decided about side by side.
+const PARALLEL_DECISIONS: usize = 16;
 
 /// What the caller expects to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,63 +36,68 @@ pub enum IfMatch {
     OneOf(Vec<String>),
 }
 
-/// What an operation decided about a number that it read.
-pub(super) enum Decision {
-    /// Save it as it is now.
-    Save(Box<Stored>),
-    /// Delete it.
-    Delete(Box<Stored>),
+/// On what terms a caller wants something to be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms<'a> {
+    /// What the document must be at, if the caller said so.
+    pub if_match: Option<&'a IfMatch>,
+    /// Whether the caller accepts what it costs.
+    pub accepts_charges: bool,
 }
 
-/// What a write asks for before it decides anything.
+/// Who wants something to be done, and on what terms: the same for every number of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
-    /// The number.
-    pub(super) number: &'a E164,
-    /// The account that probably owns it, or is to own it: its copy is read beside the number.
+    /// Who asks.
+    pub(super) actor: &'a Actor,
+    /// The account that probably owns the numbers, or is to own them: its copy is read beside each
+    /// number.
     pub(super) account: Option<&'a AccountId>,
-    /// What the document must be at, as the caller said.
-    pub(super) if_match: Option<&'a IfMatch>,
+    /// The settings that it is decided by.
+    pub(super) settings: &'a Settings,
+    /// On what terms.
+    pub(super) terms: Terms<'a>,
+}
+
+/// What an operation makes of a number that it finds.
+pub(super) trait Operation: Sync {
+    /// Decides about one number, as it was read.
+    fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> impl Future<Output = Result<Decision, Error>> + Send;
 }
 
 impl NumberService {
-    /// Reads the number, lets `decide` decide, and saves. A lost race is decided again, up to five
-    /// times. What is refused may be the repetition of a request that was interrupted when the
-    /// number was stored and its copies were not, so the copies are brought in line then, too.
-    pub(super) async fn change<F, D>(
+    /// Reads the number, decides, and saves. A lost race is decided again, up to five times. What is
+    /// refused may be the repetition of a request that was interrupted when the number was stored
+    /// and its copies were not, so the copies are brought in line then, too.
+    pub(super) async fn change(
         &self,
-        target: Target<'_>,
-        mut decide: F,
-    ) -> Result<Saved, Error>
-    where
-        F: FnMut(Opened) -> D + Send,
-        D: Future<Output = Result<Decision, Error>> + Send,
-    {
+        target: &Target<'_>,
+        number: &E164,
+        operation: &impl Operation,
+    ) -> Result<Saved, Error> {
         let accounts: Vec<&AccountId> = target.account.into_iter().collect();
         for attempt in 0..TRIES {
             if attempt > 0 {
                 sleep(pause_before(attempt)).await;
             }
-            let opened = self.numbers.open(target.number, &accounts).await?;
+            let opened = self.numbers.open(number, &accounts).await?;
             let accounts = opened.accounts();
-            let decided = match check_revision(&opened, target.if_match) {
-                Ok(()) => decide(opened).await,
-                Err(refused) => Err(refused),
-            };
-            let decision = match decided {
+            let decision = match self.decide(target, number, opened, operation).await {
                 Ok(decision) => decision,
                 Err(refused) => {
                     if refused.is_of_caller() {
-                        self.numbers.settle(target.number, &accounts).await;
+                        self.numbers.settle(number, &accounts).await;
                     }
                     return Err(refused);
                 }
             };
-            let saved = match decision {
-                Decision::Save(stored) => self.numbers.save(*stored).await,
-                Decision::Delete(stored) => self.numbers.delete(*stored).await,
-            };
-            match saved {
+            match self.numbers.carry_out(decision).await {
                 Err(RepositoryError::Conflict { .. }) => {}
                 saved => return Ok(saved?),
             }
@@ -95,21 +105,127 @@ impl NumberService {
         Err(Error::Conflict)
     }
 
-    /// As [`NumberService::change`], for operations on numbers that must be stored already.
-    pub(super) async fn change_stored<F, D>(
+    /// As [`NumberService::change`], shown to who asked.
+    pub(super) async fn change_one(
         &self,
-        target: Target<'_>,
-        mut decide: F,
-    ) -> Result<Saved, Error>
-    where
-        F: FnMut(Stored) -> D + Send,
-        D: Future<Output = Result<Decision, Error>> + Send,
-    {
-        self.change(target, |opened| match opened {
-            Opened::Found(stored) => Either::Left(decide(*stored)),
-            Opened::Vacant(_) => Either::Right(ready(Err(Error::NotFound(target.number.clone())))),
-        })
-        .await
+        target: &Target<'_>,
+        number: &E164,
+        operation: &impl Operation,
+    ) -> Result<NumberView, Error> {
+        let saved = self.change(target, number, operation).await?;
+        Ok(Self::view(saved, target.settings, target.actor))
+    }
+
+    /// The same for many numbers, which are read and written together. Every number is in the
+    /// answer, and one that fails does not hold up the others.
+    pub(super) async fn change_many(
+        &self,
+        target: &Target<'_>,
+        batch: &Batch,
+        operation: &impl Operation,
+    ) -> Result<Outcomes, Error> {
+        let mut changed = Vec::with_capacity(batch.numbers().len());
+        for numbers in batch.numbers().chunks(AT_ONCE) {
+            let saved = self.change_some(target, numbers.to_vec(), operation).await;
+            changed.extend(saved.into_iter().map(|(number, saved)| {
+                (number, saved.map(|saved| Self::view(saved, target.settings, target.actor)))
+            }));
+        }
+        Ok(batch.outcomes(changed))
+    }
+
+    async fn change_some(
+        &self,
+        target: &Target<'_>,
+        mut waiting: Vec<E164>,
+        operation: &impl Operation,
+    ) -> Vec<(E164, Result<Saved, Error>)> {
+        let mut done = Vec::with_capacity(waiting.len());
+        for attempt in 0..TRIES {
+            if waiting.is_empty() {
+                return done;
+            }
+            if attempt > 0 {
+                sleep(pause_before(attempt)).await;
+            }
+            let mut decisions = Vec::with_capacity(waiting.len());
+            let mut decided = Vec::with_capacity(waiting.len());
+            for (number, decision) in self.decide_many(target, waiting, operation).await {
+                match decision {
+                    Ok(decision) => {
+                        decided.push(number);
+                        decisions.push(decision);
+                    }
+                    Err(refused) => done.push((number, Err(refused))),
+                }
+            }
+            let saved = self.numbers.carry_out_many(decisions).await;
+            waiting = Vec::new();
+            for (number, saved) in decided.into_iter().zip(saved) {
+                match saved {
+                    Err(RepositoryError::Conflict { .. }) => waiting.push(number),
+                    saved => done.push((number, saved.map_err(Error::from))),
+                }
+            }
+        }
+        done.extend(waiting.into_iter().map(|number| (number, Err(Error::Conflict))));
+        done
+    }
+
+    /// Reads numbers together and decides about each.
+    async fn decide_many(
+        &self,
+        target: &Target<'_>,
+        numbers: Vec<E164>,
+        operation: &impl Operation,
+    ) -> Vec<(E164, Result<Decision, Error>)> {
+        let opened = self.numbers.open_many(&numbers, target.account).await;
+        let decisions = stream::iter(numbers.into_iter().zip(opened));
+        let decisions = decisions.map(|(number, opened)| async move {
+            let decided = match opened {
+                Ok(opened) => self.decide(target, &number, opened, operation).await,
+                Err(err) => Err(err.into()),
+            };
+            let decided = match decided {
+                // A look-up of many may lag; "absent" is believed after a read of the document.
+                Err(Error::NotFound(_)) => self.decide_alone(target, &number, operation).await,
+                decided => decided,
+            };
+            (number, decided)
+        });
+        decisions.buffer_unordered(PARALLEL_DECISIONS).collect().await
+    }
+
+    async fn decide_alone(
+        &self,
+        target: &Target<'_>,
+        number: &E164,
+        operation: &impl Operation,
+    ) -> Result<Decision, Error> {
+        let accounts: Vec<&AccountId> = target.account.into_iter().collect();
+        let opened = self.numbers.open(number, &accounts).await?;
+        self.decide(target, number, opened, operation).await
+    }
+
+    /// Decides about one number, alone or of a batch: what every operation has in common is here,
+    /// and nowhere else.
+    async fn decide(
+        &self,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+        operation: &impl Operation,
+    ) -> Result<Decision, Error> {
+        check_revision(&opened, target.terms.if_match)?;
+        operation.decide(self, target, number, opened).await
+    }
+}
+
+/// The number that was found, for operations on numbers that must be stored already.
+pub(super) fn must_exist(number: &E164, opened: Opened) -> Result<Stored, Error> {
+    match opened {
+        Opened::Found(stored) => Ok(*stored),
+        Opened::Vacant(_) => Err(Error::NotFound(number.clone())),
     }
 }
 
@@ -118,18 +234,6 @@ impl NumberService {
 fn pause_before(attempt: u32) -> Duration {
     let span = u64::try_from(PAUSE.as_micros()).unwrap_or(u64::MAX) << attempt;
     Duration::from_micros(RandomState::new().hash_one(()) % span)
-}
-
-impl Decision {
-    /// Save this number.
-    pub(super) fn save(stored: Stored) -> Self {
-        Self::Save(Box::new(stored))
-    }
-
-    /// Put a new number in a vacant place.
-    pub(super) fn fill(vacancy: Vacancy, number: crate::domain::Number) -> Self {
-        Self::save(vacancy.fill(number))
-    }
 }
 
 impl IfMatch {

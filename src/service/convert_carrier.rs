@@ -1,18 +1,16 @@
 //! Giving numbers another carrier. The carriers themselves are not told.
 
-use std::future::ready;
-
 use futures::{StreamExt, stream};
 
 use super::{
-    Error, NumberService,
+    Error, NumberService, Terms,
     carrier_usage::scopes,
-    change::{Decision, Target},
+    change::{Operation, Target, must_exist},
 };
 use crate::{
     carriers,
-    domain::{Actor, CarrierName, FeatureRules, Number, NumberDatabase},
-    repository::{Saved, Stored},
+    domain::{Actor, CarrierName, E164, Number, NumberDatabase},
+    repository::{Decision, Opened, Saved, Settings, Stored},
 };
 
 /// How many numbers are read and written at once.
@@ -60,10 +58,11 @@ pub struct Failure {
 
 /// A conversion whose words were checked.
 struct Conversion<'a> {
+    actor: &'a Actor,
     target: &'a CarrierName,
     /// Only numbers that are stored under exactly this name.
     source: Option<&'a str>,
-    features: &'a FeatureRules,
+    settings: &'a Settings,
 }
 
 /// What became of one number.
@@ -99,8 +98,7 @@ impl NumberService {
         let name = name.ok_or_else(|| Error::UnknownCarrier(target.to_owned()))?;
         let settings = self.settings.get().await?;
         let service = if dry_run { self.rehearsal() } else { self.clone() };
-        let conversion =
-            |source| Conversion { target: &name, source, features: &settings.features };
+        let conversion = |source| Conversion { actor, target: &name, source, settings: &settings };
         let scopes = match scope {
             ConversionScope::Numbers(numbers) => {
                 return Ok(vec![service.convert_named(&conversion(None), numbers).await]);
@@ -212,12 +210,13 @@ impl NumberService {
         given: &str,
     ) -> Result<(String, Outcome), (String, Error)> {
         let number = self.parse(given).await.map_err(|err| (given.to_owned(), err))?;
-        let target = Target { number: &number, account: None, if_match: None };
-        let saved = self
-            .change_stored(target, |mut stored| {
-                ready(conversion.apply(&mut stored).map(|_| Decision::save(stored)))
-            })
-            .await;
+        let target = Target {
+            actor: conversion.actor,
+            account: None,
+            settings: conversion.settings,
+            terms: Terms::default(),
+        };
+        let saved = self.change(&target, &number, conversion).await;
         let outcome = |saved: Saved| match saved.written {
             true => Outcome::Converted,
             false if saved.number.carrier == *conversion.target => Outcome::Unchanged,
@@ -227,6 +226,20 @@ impl NumberService {
             Ok(saved) => Ok((number.to_string(), outcome(saved))),
             Err(err) => Err((number.to_string(), err)),
         }
+    }
+}
+
+impl Operation for Conversion<'_> {
+    async fn decide(
+        &self,
+        _service: &NumberService,
+        _target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let mut stored = must_exist(number, opened)?;
+        self.apply(&mut stored)?;
+        Ok(Decision::save(stored))
     }
 }
 
@@ -250,8 +263,8 @@ impl Conversion<'_> {
 
     /// Refuses when a feature in force would be denied by the change of carrier.
     fn check_features(&self, before: &Number, after: &Number) -> Result<(), Error> {
-        let allowed = self.features.available(before, true);
-        let still = self.features.available(after, true);
+        let allowed = self.settings.features.available(before, true);
+        let still = self.settings.features.available(after, true);
         let in_force = |feature: &&String| before.features.contains_key(feature.as_str());
         let lost: Vec<&str> = allowed
             .iter()

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Error, IfMatch, NumberService, NumberView,
-    change::{Decision, Target},
+    Batch, Error, NumberService, NumberView, Outcomes, Terms,
+    change::{Operation, Target},
 };
 use crate::{
     carriers,
@@ -12,7 +12,7 @@ use crate::{
         AccountId, Actor, CarrierName, E164, Lineage, Number, State, Taking, creation_carrier,
         creation_state, may_create,
     },
-    repository::{Opened, Settings, Stored, Vacancy},
+    repository::{Decision, Opened, Stored, Vacancy},
 };
 
 /// What a request wants to be written when a number is created.
@@ -27,10 +27,8 @@ pub struct Creation {
 }
 
 /// A creation that was checked as far as it can be before the number is read.
-struct Plan<'a> {
-    actor: &'a Actor,
+struct Plan {
     taker: Lineage,
-    settings: &'a Settings,
     state: State,
     carrier: Option<CarrierName>,
     public: Map<String, Value>,
@@ -38,7 +36,6 @@ struct Plan<'a> {
 
 impl NumberService {
     /// Creates a number for an account, or takes one that is free. Never buys at a carrier.
-    /// `if_match`: what must be stored.
     ///
     /// # Errors
     ///
@@ -50,9 +47,43 @@ impl NumberService {
         account: &AccountId,
         number: &E164,
         creation: Creation,
-        if_match: Option<&IfMatch>,
+        terms: Terms<'_>,
     ) -> Result<NumberView, Error> {
-        let settings = self.settings.get().await?;
+        let settings = &*self.settings.get().await?;
+        let plan = self.plan_creation(actor, account, creation).await?;
+        let target = Target { actor, account: Some(account), settings, terms };
+        self.change_one(&target, number, &plan).await
+    }
+
+    /// As [`NumberService::create`], for many numbers. What is refused for all of them is refused
+    /// for each.
+    ///
+    /// # Errors
+    ///
+    /// Those that concern no single number.
+    pub async fn create_many(
+        &self,
+        actor: &Actor,
+        account: &AccountId,
+        batch: &Batch,
+        creation: Creation,
+        terms: Terms<'_>,
+    ) -> Result<Outcomes, Error> {
+        let settings = &*self.settings.get().await?;
+        let plan = match self.plan_creation(actor, account, creation).await {
+            Err(refused) if refused.is_of_caller() => return Ok(batch.refused(&refused)),
+            plan => plan?,
+        };
+        let target = Target { actor, account: Some(account), settings, terms };
+        self.change_many(&target, batch, &plan).await
+    }
+
+    async fn plan_creation(
+        &self,
+        actor: &Actor,
+        account: &AccountId,
+        creation: Creation,
+    ) -> Result<Plan, Error> {
         let state = creation_state(actor, creation.state, false, None)?;
         let taker = self.lineage(account).await?;
         if !actor.rules(&taker) {
@@ -60,62 +91,72 @@ impl NumberService {
         }
         may_create(actor, state, false)?;
         let carrier = asked_carrier(actor, creation.carrier.as_deref())?;
-        let public = creation.public;
-        let plan = Plan { actor, taker, settings: &settings, state, carrier, public };
-        let target = Target { number, account: Some(account), if_match };
-        let saved = self
-            .change(target, |opened| {
-                let plan = &plan;
-                async move {
-                    match opened {
-                        Opened::Found(stored) => self.take_existing(plan, *stored).await,
-                        Opened::Vacant(vacancy) => self.bring_in(plan, number, vacancy),
-                    }
-                }
-            })
-            .await?;
-        Ok(Self::view(saved, &settings, actor))
+        Ok(Plan { taker, state, carrier, public: creation.public })
     }
+}
 
+impl Operation for Plan {
+    async fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let now = service.numbers.now();
+        match opened {
+            Opened::Found(stored) => {
+                let owner = service.owner_of(&stored.number).await?;
+                self.take_existing(target, *stored, owner.as_ref(), now)
+            }
+            Opened::Vacant(vacancy) => self.bring_in(target, number, vacancy, now),
+        }
+    }
+}
+
+impl Plan {
     /// Takes a number that is stored already and free.
-    async fn take_existing(&self, plan: &Plan<'_>, mut stored: Stored) -> Result<Decision, Error> {
-        let owner = self.owner_of(&stored.number).await?;
+    fn take_existing(
+        &self,
+        target: &Target<'_>,
+        mut stored: Stored,
+        owner: Option<&Lineage>,
+        now: i64,
+    ) -> Result<Decision, Error> {
         let number = &mut stored.number;
-        if !number.is_visible_to(plan.actor, owner.as_ref()) && number.owner.is_some() {
+        if !number.is_visible_to(target.actor, owner) && number.owner.is_some() {
             return Err(Error::forbidden());
         }
         if !matches!(number.state, State::Aging | State::Available | State::PortIn) {
             return Err(Error::Exists(number.id.clone()));
         }
-        number.public.clone_from(&plan.public);
-        if let Some(carrier) = &plan.carrier {
+        number.public.clone_from(&self.public);
+        if let Some(carrier) = &self.carrier {
             number.set_carrier(carrier.clone());
         }
-        number.take(plan.state, &plan.taking(owner.as_ref()), self.numbers.now())?;
+        number.take(self.state, &self.taking(target, owner), now)?;
         Ok(Decision::save(stored))
     }
 
     fn bring_in(
         &self,
-        plan: &Plan<'_>,
+        target: &Target<'_>,
         number: &E164,
         vacancy: Vacancy,
+        now: i64,
     ) -> Result<Decision, Error> {
-        let settings = plan.settings;
+        let settings = target.settings;
         let (of_ports, of_new) = (&settings.port_in_carrier, &settings.available_carrier);
-        let carrier = creation_carrier(plan.state, false, plan.carrier.clone(), of_ports, of_new);
-        let now = self.numbers.now();
-        let mut number = Number::new(number.clone(), plan.state, carrier, plan.actor, now);
-        number.public.clone_from(&plan.public);
-        number.take(plan.state, &plan.taking(None), now)?;
-        Ok(Decision::fill(vacancy, number))
+        let carrier = creation_carrier(self.state, false, self.carrier.clone(), of_ports, of_new);
+        let mut number = Number::new(number.clone(), self.state, carrier, target.actor, now);
+        number.public.clone_from(&self.public);
+        number.take(self.state, &self.taking(target, None), now)?;
+        Ok(Decision::save(vacancy.fill(number)))
     }
-}
 
-impl Plan<'_> {
-    fn taking<'a>(&'a self, owner: Option<&'a Lineage>) -> Taking<'a> {
-        let open_purchase = self.settings.open_purchase;
-        Taking { actor: self.actor, taker: Some(&self.taker), owner, open_purchase }
+    fn taking<'a>(&'a self, target: &Target<'a>, owner: Option<&'a Lineage>) -> Taking<'a> {
+        let open_purchase = target.settings.open_purchase;
+        Taking { actor: target.actor, taker: Some(&self.taker), owner, open_purchase }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Why an operation did not happen.
 
-use super::Moved;
+use std::sync::Arc;
+
+use super::{Moved, batch::NumbersRepeat};
 use crate::{
     domain::{
         AccountId, CarrierName, ConfigurationError, CreationDenied, E164, InvalidTransition,
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// Why an operation did not happen. Nothing was changed, unless a variant says otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such number, or it is not the caller's to know.
     #[error("number {0} not found")]
@@ -72,6 +74,9 @@ pub enum Error {
     /// The document is no longer at the revision that the caller named.
     #[error("the document was changed")]
     PreconditionFailed,
+    /// Two of the numbers that a request names are the same.
+    #[error("some numbers appear twice")]
+    Repeated,
     /// Somebody else kept changing the same document.
     #[error("datastore conflict")]
     Conflict,
@@ -85,23 +90,23 @@ pub enum Error {
     },
     /// The stored configuration cannot be used, and no earlier one is known.
     #[error("the configuration cannot be used")]
-    Configuration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Configuration(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The store cannot be reached or is overloaded. A write may have happened or not.
     #[error("datastore unreachable")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The store answered something that we do not understand, or holds a document that cannot be
     /// read.
     #[error("datastore fault")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl From<RepositoryError> for Error {
     fn from(err: RepositoryError) -> Self {
         match err.kind() {
             ErrorKind::Conflict => Self::Conflict,
-            ErrorKind::Configuration => Self::Configuration(Box::new(err)),
-            ErrorKind::Unavailable => Self::Unavailable(Box::new(err)),
-            ErrorKind::Faulty => Self::Store(Box::new(err)),
+            ErrorKind::Configuration => Self::Configuration(Arc::new(err)),
+            ErrorKind::Unavailable => Self::Unavailable(Arc::new(err)),
+            ErrorKind::Faulty => Self::Store(Arc::new(err)),
         }
     }
 }
@@ -119,6 +124,12 @@ impl From<Refused> for Error {
             Refused::Transition(err) => err.into(),
             Refused::NoChange => Self::NoChange,
         }
+    }
+}
+
+impl From<NumbersRepeat> for Error {
+    fn from(_: NumbersRepeat) -> Self {
+        Self::Repeated
     }
 }
 
@@ -162,7 +173,8 @@ impl Error {
             Self::Invalid { .. }
             | Self::UnknownCarrier(_)
             | Self::UnknownFeature(_)
-            | Self::Setting(_) => "invalid",
+            | Self::Setting(_)
+            | Self::Repeated => "invalid",
             Self::WouldMove(_) => "numbers_would_move",
             Self::AccountExists(_) => "account_exists",
             Self::PreconditionFailed => "precondition_failed",

@@ -3,20 +3,18 @@
 //! A change to a list that is inherited first copies it. Where the copy would say the same as what
 //! is inherited, a number's own list is given up again.
 
-use std::future::ready;
-
 use serde_json::{Map, Value};
 
 use super::{
-    Error, NumberService,
-    change::{Decision, Target},
+    Error, NumberService, Terms,
+    change::{Operation, Target, must_exist},
 };
 use crate::{
     domain::{
         AccountId, Actor, DEFAULT_FEATURES, E164, FeatureRules, KNOWN_FEATURES, Number,
         changed_list, is_same_list,
     },
-    repository::{RepositoryError, Settings, SettingsDocument, SettingsName},
+    repository::{Decision, Opened, RepositoryError, Settings, SettingsDocument, SettingsName},
 };
 
 /// The member of a document of settings that holds both lists.
@@ -132,7 +130,11 @@ impl NumberService {
             return Err(Error::UnknownFeature(feature.to_owned()));
         }
         match holder {
-            FeatureHolder::Number(id) => self.change_on_number(id, (kind, add), feature).await?,
+            FeatureHolder::Number(id) => {
+                let settings = &*self.settings.get().await?;
+                let target = Target { actor, account: None, settings, terms: Terms::default() };
+                self.change(&target, id, &ChangeList { kind, add, feature }).await?;
+            }
             FeatureHolder::ResellerOf(account) => {
                 let reseller = self.reseller_of(account).await?;
                 let system = self.settings.get().await?;
@@ -212,23 +214,6 @@ impl NumberService {
         account.reseller.clone().ok_or_else(none)
     }
 
-    async fn change_on_number(
-        &self,
-        id: &E164,
-        (kind, add): (FeatureListKind, bool),
-        feature: &str,
-    ) -> Result<(), Error> {
-        let settings = self.settings.get().await?;
-        let target = Target { number: id, account: None, if_match: None };
-        self.change_stored(target, |mut stored| {
-            let changed =
-                change_number(&mut stored.number, &settings.features, (kind, add), feature);
-            ready(changed.map(|()| Decision::save(stored)))
-        })
-        .await?;
-        Ok(())
-    }
-
     /// Reads a document of settings, lets `change` decide about its lists, and writes it.
     async fn change_lists(
         &self,
@@ -256,6 +241,28 @@ impl NumberService {
             }
         }
         Err(Error::Conflict)
+    }
+}
+
+/// Changes a list of a number.
+struct ChangeList<'a> {
+    kind: FeatureListKind,
+    add: bool,
+    feature: &'a str,
+}
+
+impl Operation for ChangeList<'_> {
+    async fn decide(
+        &self,
+        _: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let mut stored = must_exist(number, opened)?;
+        let change = (self.kind, self.add);
+        change_number(&mut stored.number, &target.settings.features, change, self.feature)?;
+        Ok(Decision::save(stored))
     }
 }
 

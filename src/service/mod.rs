@@ -1,8 +1,9 @@
 //! What can be done with a number: one file per operation, each an `impl` block of
-//! [`NumberService`]. `change` holds the loop that every write of one number goes through.
+//! [`NumberService`]. `change` holds the way that every write of numbers goes, one or many.
 
 mod accounts;
 mod activate;
+mod batch;
 mod carrier_usage;
 mod carriers_info;
 mod change;
@@ -24,9 +25,10 @@ mod update;
 
 pub use self::{
     accounts::NewAccount,
+    batch::{Batch, NumbersRepeat, Outcomes},
     carrier_usage::CarrierUsage,
     carriers_info::CarriersInfo,
-    change::IfMatch,
+    change::{IfMatch, Terms},
     convert_carrier::{ConversionScope, Converted, Failure},
     create::Creation,
     error::Error,

@@ -1,22 +1,16 @@
 //! Making it so: the number exists, is in service, and an account holds it.
 
-use std::{collections::BTreeMap, future::ready};
-
-use futures::{StreamExt, stream};
 use serde_json::{Map, Value};
 
 use super::{
-    Error, IfMatch, NumberService, NumberView, Update,
-    change::{Decision, Target},
+    Batch, Error, NumberService, NumberView, Outcomes, Terms, Update,
+    change::{Operation, Target},
     create::asked_carrier,
 };
 use crate::{
     domain::{AccountId, Actor, CarrierName, E164, Number, State},
-    repository::{Opened, Stored},
+    repository::{Decision, Opened},
 };
-
-/// How many numbers of one request are worked on at once.
-const PARALLEL_NUMBERS: usize = 8;
 
 /// What a reconciliation wants to be written.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +19,12 @@ pub struct Reconciliation {
     pub public: Map<String, Value>,
     /// The carrier, as given.
     pub carrier: Option<String>,
+}
+
+struct MakeItSo<'a> {
+    account: &'a AccountId,
+    update: Update,
+    carrier: Option<CarrierName>,
 }
 
 impl NumberService {
@@ -41,65 +41,73 @@ impl NumberService {
         actor: &Actor,
         account: &AccountId,
         number: &E164,
-        wanted: &Reconciliation,
-        if_match: Option<&IfMatch>,
+        wanted: Reconciliation,
+        terms: Terms<'_>,
     ) -> Result<NumberView, Error> {
-        if !actor.is_admin {
-            return Err(Error::forbidden());
-        }
-        let carrier = asked_carrier(actor, wanted.carrier.as_deref())?;
-        let settings = self.settings.get().await?;
-        self.lineage(account).await?;
-        let now = self.numbers.now();
-        let target = Target { number, account: Some(account), if_match };
-        let saved = self
-            .change(target, |opened| {
-                let mut stored = match opened {
-                    Opened::Found(stored) => *stored,
-                    Opened::Vacant(vacancy) => {
-                        let carrier = settings.available_carrier.clone();
-                        let id = number.clone();
-                        vacancy.fill(Number::new(id, State::InService, carrier, actor, now))
-                    }
-                };
-                make_it_so(&mut stored, account, wanted, carrier.clone(), now);
-                ready(Ok(Decision::save(stored)))
-            })
-            .await?;
-        Ok(Self::view(saved, &settings, actor))
+        let operation = self.make_it_so(actor, account, wanted).await?;
+        let settings = &*self.settings.get().await?;
+        let target = Target { actor, account: Some(account), settings, terms };
+        self.change_one(&target, number, &operation).await
     }
 
-    /// The same for many numbers, each with its outcome.
+    /// The same for many numbers.
+    ///
+    /// # Errors
+    ///
+    /// Those that concern no single number.
     pub async fn reconcile_many(
         &self,
         actor: &Actor,
         account: &AccountId,
-        numbers: Vec<E164>,
-        wanted: &Reconciliation,
-    ) -> BTreeMap<E164, Result<NumberView, Error>> {
-        stream::iter(numbers)
-            .map(|number| async move {
-                let outcome = self.reconcile(actor, account, &number, wanted, None).await;
-                (number, outcome)
-            })
-            .buffer_unordered(PARALLEL_NUMBERS)
-            .collect()
-            .await
+        batch: &Batch,
+        wanted: Reconciliation,
+        terms: Terms<'_>,
+    ) -> Result<Outcomes, Error> {
+        let operation = self.make_it_so(actor, account, wanted).await?;
+        let settings = &*self.settings.get().await?;
+        let target = Target { actor, account: Some(account), settings, terms };
+        self.change_many(&target, batch, &operation).await
+    }
+
+    async fn make_it_so<'a>(
+        &self,
+        actor: &Actor,
+        account: &'a AccountId,
+        wanted: Reconciliation,
+    ) -> Result<MakeItSo<'a>, Error> {
+        if !actor.is_admin {
+            return Err(Error::forbidden());
+        }
+        let carrier = asked_carrier(actor, wanted.carrier.as_deref())?;
+        self.lineage(account).await?;
+        Ok(MakeItSo { account, update: Update::Merge(wanted.public), carrier })
     }
 }
 
-fn make_it_so(
-    stored: &mut Stored,
-    account: &AccountId,
-    wanted: &Reconciliation,
-    carrier: Option<CarrierName>,
-    now: i64,
-) {
-    let number = &mut stored.number;
-    Update::Merge(wanted.public.clone()).apply(&mut number.public);
-    if let Some(carrier) = carrier {
-        number.set_carrier(carrier);
+impl Operation for MakeItSo<'_> {
+    async fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let now = service.numbers.now();
+        let mut stored = match opened {
+            Opened::Found(stored) => *stored,
+            Opened::Vacant(vacancy) => {
+                let carrier = target.settings.available_carrier.clone();
+                let id = number.clone();
+                vacancy.fill(Number::new(id, State::InService, carrier, target.actor, now))
+            }
+        };
+        let number = &mut stored.number;
+        self.update.apply(&mut number.public);
+        if let Some(carrier) = &self.carrier {
+            number.set_carrier(carrier.clone());
+        }
+        number.enter(State::InService, now);
+        number.set_owner(Some(self.account.clone()));
+        Ok(Decision::save(stored))
     }
-    number.enter(State::InService, now);
-    number.set_owner(Some(account.clone()));
 }

@@ -1,12 +1,19 @@
-//! Giving a number up, and deleting it outright.
+//! Giving numbers up, and deleting them outright.
 
-use std::{collections::BTreeSet, future::ready};
+use std::collections::BTreeSet;
 
 use super::{
-    Error, IfMatch, NumberService, NumberView,
-    change::{Decision, Target},
+    Batch, Error, NumberService, NumberView, Outcomes, Terms,
+    change::{Operation, Target, must_exist},
 };
-use crate::domain::{AccountId, Actor, E164, Number, Released, State};
+use crate::{
+    domain::{AccountId, Actor, E164, Number, Released, State},
+    repository::{Decision, Opened},
+};
+
+struct Release;
+
+struct Deletion;
 
 impl NumberService {
     /// Releases a number: it goes back to the account that reserved it before, or becomes what the
@@ -20,29 +27,27 @@ impl NumberService {
         &self,
         actor: &Actor,
         number: &E164,
-        if_match: Option<&IfMatch>,
+        terms: Terms<'_>,
     ) -> Result<NumberView, Error> {
-        let settings = self.settings.get().await?;
-        let target = Target { number, account: actor.account.as_ref(), if_match };
-        let saved = self
-            .change_stored(target, |mut stored| {
-                let rules = &settings.release;
-                async move {
-                    let owner = self.owner_of(&stored.number).await?;
-                    if !stored.number.is_changeable_by(actor, owner.as_ref()) {
-                        return Err(Error::forbidden());
-                    }
-                    let existing = self.existing_reservers(&stored.number).await?;
-                    let exists = |account: &AccountId| existing.contains(account);
-                    let now = self.numbers.now();
-                    Ok(match stored.number.release(rules, exists, now)? {
-                        Released::Reverted | Released::Kept => Decision::save(stored),
-                        Released::Deleted => Decision::Delete(Box::new(stored)),
-                    })
-                }
-            })
-            .await?;
-        Ok(Self::view(saved, &settings, actor))
+        let settings = &*self.settings.get().await?;
+        let target = Target { actor, account: actor.account.as_ref(), settings, terms };
+        self.change_one(&target, number, &Release).await
+    }
+
+    /// As [`NumberService::release`], for many numbers.
+    ///
+    /// # Errors
+    ///
+    /// Those that concern no single number.
+    pub async fn release_many(
+        &self,
+        actor: &Actor,
+        batch: &Batch,
+        terms: Terms<'_>,
+    ) -> Result<Outcomes, Error> {
+        let settings = &*self.settings.get().await?;
+        let target = Target { actor, account: actor.account.as_ref(), settings, terms };
+        self.change_many(&target, batch, &Release).await
     }
 
     /// Deletes a number outright, whatever its state; administrators only. Its carrier is not told.
@@ -54,20 +59,29 @@ impl NumberService {
         &self,
         actor: &Actor,
         number: &E164,
-        if_match: Option<&IfMatch>,
+        terms: Terms<'_>,
     ) -> Result<NumberView, Error> {
-        if !actor.is_admin {
-            return Err(Error::forbidden());
-        }
-        let settings = self.settings.get().await?;
-        let target = Target { number, account: None, if_match };
-        let saved = self
-            .change_stored(target, |mut stored| {
-                stored.number.enter(State::Deleted, self.numbers.now());
-                ready(Ok(Decision::Delete(Box::new(stored))))
-            })
-            .await?;
-        Ok(Self::view(saved, &settings, actor))
+        must_be_admin(actor)?;
+        let settings = &*self.settings.get().await?;
+        let target = Target { actor, account: None, settings, terms };
+        self.change_one(&target, number, &Deletion).await
+    }
+
+    /// As [`NumberService::delete`], for many numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] for all but administrators, and those that concern no single number.
+    pub async fn delete_many(
+        &self,
+        actor: &Actor,
+        batch: &Batch,
+        terms: Terms<'_>,
+    ) -> Result<Outcomes, Error> {
+        must_be_admin(actor)?;
+        let settings = &*self.settings.get().await?;
+        let target = Target { actor, account: None, settings, terms };
+        self.change_many(&target, batch, &Deletion).await
     }
 
     /// The accounts of a number's reserve history that still exist.
@@ -83,4 +97,45 @@ impl NumberService {
         }
         Ok(existing)
     }
+}
+
+impl Operation for Release {
+    async fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let mut stored = must_exist(number, opened)?;
+        let owner = service.owner_of(&stored.number).await?;
+        if !stored.number.is_changeable_by(target.actor, owner.as_ref()) {
+            return Err(Error::forbidden());
+        }
+        let existing = service.existing_reservers(&stored.number).await?;
+        let exists = |account: &AccountId| existing.contains(account);
+        let now = service.numbers.now();
+        Ok(match stored.number.release(&target.settings.release, exists, now)? {
+            Released::Reverted | Released::Kept => Decision::save(stored),
+            Released::Deleted => Decision::delete(stored),
+        })
+    }
+}
+
+impl Operation for Deletion {
+    async fn decide(
+        &self,
+        service: &NumberService,
+        _target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let mut stored = must_exist(number, opened)?;
+        stored.number.enter(State::Deleted, service.numbers.now());
+        Ok(Decision::delete(stored))
+    }
+}
+
+fn must_be_admin(actor: &Actor) -> Result<(), Error> {
+    if actor.is_admin { Ok(()) } else { Err(Error::forbidden()) }
 }

@@ -1,13 +1,16 @@
 //! What `explain` proposes and no other operation does: copies, contradicting versions, and who uses
 //! a number.
 
-use std::{collections::BTreeSet, future::ready};
+use std::collections::BTreeSet;
 
 use super::{
-    Error, NumberService,
-    change::{Decision, Target},
+    Error, NumberService, Terms,
+    change::{Operation, Target, must_exist},
 };
-use crate::domain::{AccountId, Actor, E164};
+use crate::{
+    domain::{AccountId, Actor, E164},
+    repository::{Decision, MirrorStatus, Opened},
+};
 
 /// What is to be repaired of one number.
 #[derive(Clone, Debug, Default)]
@@ -47,10 +50,12 @@ impl NumberService {
         let mut is_done = true;
         if !repairs.copies.is_empty() {
             let synced = self.numbers.sync(&id, &repairs.copies).await;
-            is_done = synced == crate::repository::MirrorStatus::Synced;
+            is_done = synced == MirrorStatus::Synced;
         }
         if let Some(used_by) = repairs.used_by {
-            self.use_by(&id, used_by).await?;
+            let settings = &*self.settings.get().await?;
+            let target = Target { actor, account: None, settings, terms: Terms::default() };
+            self.change(&target, &id, &UseBy(used_by)).await?;
         }
         Ok(is_done)
     }
@@ -64,14 +69,21 @@ impl NumberService {
             parsed => parsed,
         }
     }
+}
 
-    async fn use_by(&self, id: &E164, used_by: Option<String>) -> Result<(), Error> {
-        let target = Target { number: id, account: None, if_match: None };
-        self.change_stored(target, |mut stored| {
-            stored.number.used_by.clone_from(&used_by);
-            ready(Ok(Decision::save(stored)))
-        })
-        .await?;
-        Ok(())
+/// Says what a number is used by.
+struct UseBy(Option<String>);
+
+impl Operation for UseBy {
+    async fn decide(
+        &self,
+        _: &NumberService,
+        _: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let mut stored = must_exist(number, opened)?;
+        stored.number.used_by.clone_from(&self.0);
+        Ok(Decision::save(stored))
     }
 }

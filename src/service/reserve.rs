@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 
-use super::{Error, IfMatch, NumberService, NumberView};
+use super::{Error, NumberService, NumberView, Terms, activate::Take, change::Target};
 use crate::domain::{AccountId, Actor, E164, State};
 
 impl NumberService {
@@ -17,8 +17,12 @@ impl NumberService {
         actor: &Actor,
         account: &AccountId,
         number: &E164,
-        if_match: Option<&IfMatch>,
+        terms: Terms<'_>,
     ) -> Result<NumberView, Error> {
-        self.take(actor, account, number, State::Reserved, &Map::new(), if_match).await
+        let settings = &*self.settings.get().await?;
+        let taker = self.lineage(account).await?;
+        let target = Target { actor, account: Some(account), settings, terms };
+        let take = Take { taker, state: State::Reserved, public: Map::new() };
+        self.change_one(&target, number, &take).await
     }
 }

@@ -3,11 +3,14 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Error, IfMatch, NumberService, NumberView,
-    change::{Decision, Target},
+    Batch, Error, NumberService, NumberView, Outcomes, Terms,
+    change::{Operation, Target, must_exist},
     create::asked_carrier,
 };
-use crate::domain::{Actor, E164};
+use crate::{
+    domain::{Actor, CarrierName, E164},
+    repository::{Decision, Opened},
+};
 
 /// How the public members of a number change.
 #[derive(Clone, Debug)]
@@ -16,6 +19,11 @@ pub enum Update {
     Replace(Map<String, Value>),
     /// Merged deep; `null` deletes.
     Merge(Map<String, Value>),
+}
+
+struct Rewrite {
+    update: Update,
+    carrier: Option<CarrierName>,
 }
 
 impl NumberService {
@@ -32,28 +40,56 @@ impl NumberService {
         number: &E164,
         update: Update,
         carrier: Option<String>,
-        if_match: Option<&IfMatch>,
+        terms: Terms<'_>,
     ) -> Result<NumberView, Error> {
-        let settings = self.settings.get().await?;
+        let settings = &*self.settings.get().await?;
         let carrier = asked_carrier(actor, carrier.as_deref())?;
-        let target = Target { number, account: actor.account.as_ref(), if_match };
-        let saved = self
-            .change_stored(target, |mut stored| {
-                let (update, carrier) = (&update, &carrier);
-                async move {
-                    let owner = self.owner_of(&stored.number).await?;
-                    if !stored.number.is_changeable_by(actor, owner.as_ref()) {
-                        return Err(Error::forbidden());
-                    }
-                    update.apply(&mut stored.number.public);
-                    if let Some(carrier) = carrier {
-                        stored.number.set_carrier(carrier.clone());
-                    }
-                    Ok(Decision::save(stored))
-                }
-            })
-            .await?;
-        Ok(Self::view(saved, &settings, actor))
+        let target = Target { actor, account: actor.account.as_ref(), settings, terms };
+        self.change_one(&target, number, &Rewrite { update, carrier }).await
+    }
+
+    /// As [`NumberService::update`], for many numbers. What is refused for all of them is refused
+    /// for each.
+    ///
+    /// # Errors
+    ///
+    /// Those that concern no single number.
+    pub async fn update_many(
+        &self,
+        actor: &Actor,
+        batch: &Batch,
+        update: Update,
+        carrier: Option<String>,
+        terms: Terms<'_>,
+    ) -> Result<Outcomes, Error> {
+        let settings = &*self.settings.get().await?;
+        let carrier = match asked_carrier(actor, carrier.as_deref()) {
+            Err(refused) => return Ok(batch.refused(&refused)),
+            Ok(carrier) => carrier,
+        };
+        let target = Target { actor, account: actor.account.as_ref(), settings, terms };
+        self.change_many(&target, batch, &Rewrite { update, carrier }).await
+    }
+}
+
+impl Operation for Rewrite {
+    async fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let mut stored = must_exist(number, opened)?;
+        let owner = service.owner_of(&stored.number).await?;
+        if !stored.number.is_changeable_by(target.actor, owner.as_ref()) {
+            return Err(Error::forbidden());
+        }
+        self.update.apply(&mut stored.number.public);
+        if let Some(carrier) = &self.carrier {
+            stored.number.set_carrier(carrier.clone());
+        }
+        Ok(Decision::save(stored))
     }
 }
 

@@ -10,6 +10,10 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+/// The longest limit of one try, in milliseconds: three of them end within the 5 s after which
+/// nobody waits for an older write any more.
+const LONGEST_CALL_MS: u64 = 1_666;
+
 /// The settings of the CouchDB backend.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,8 +30,8 @@ pub struct CouchConfig {
     /// The limit of one try at reading or writing a single document, in milliseconds. A write
     /// begins no try later than twice this after its first one, so the last one has ended within
     /// three times this: with the default within the 5 s after which the follower believes that no
-    /// older write can still arrive. A larger value breaks that promise. Whoever made the write is
-    /// told after one more such time, which reading back what it left may take.
+    /// older write can still arrive. At most 1,666. Whoever made the write is told after one more
+    /// such time, which reading back what it left may take.
     pub call_timeout_ms: u64,
     /// The limit of a call that asks for many documents, with its repetitions, and of one request
     /// that writes many, in milliseconds.
@@ -91,6 +95,10 @@ impl CouchConfig {
         check_prefix(&self.database_prefix)?;
         at_least_one("connections", self.connections as u64)?;
         at_least_one("call_timeout_ms", self.call_timeout_ms)?;
+        if self.call_timeout_ms > LONGEST_CALL_MS {
+            let problem = "must be at most 1666, so that a write has ended within 5 s";
+            return Err(InvalidConfig { field: "call_timeout_ms", problem });
+        }
         at_least_one("bulk_timeout_ms", self.bulk_timeout_ms)?;
         at_least_one("bulk_size", self.bulk_size as u64)?;
         at_least_one("parallel_databases", self.parallel_databases as u64)
@@ -206,6 +214,15 @@ mod tests {
     fn an_unknown_setting_is_refused() {
         let error = serde_json::from_str::<CouchConfig>(r#"{"conections": 1}"#).unwrap_err();
         assert!(error.to_string().contains("conections"));
+    }
+
+    #[test]
+    fn a_write_has_ended_before_nobody_waits_for_it_any_more() {
+        for (call_timeout_ms, good) in [(0, false), (1, true), (1_666, true), (1_667, false)] {
+            let url = SecretString::from("http://db:5984");
+            let config = CouchConfig { url, call_timeout_ms, ..CouchConfig::default() };
+            assert_eq!(config.check().is_ok(), good, "{call_timeout_ms}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod accounts;
 mod activate;
 mod classifiers;
+pub(crate) mod collection;
 mod create;
 mod envelope;
 mod explain;

@@ -110,7 +110,6 @@ async fn bad_lists_are_refused(world: &World) {
         (json!({}), "required"),
         (json!({"numbers": []}), "minimum"),
         (json!({"numbers": "x"}), "type"),
-        (json!({"numbers": [1]}), "type"),
         (json!({"numbers": [NUMBER, "4155550100"]}), "uniqueItems"),
     ] {
         let answer = world.ask(Who::Admin, Method::PUT, &path, Some(&data)).await;

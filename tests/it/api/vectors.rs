@@ -12,8 +12,7 @@ use crate::support::app::{ACCOUNT, Answer, PARENT, STRANGER, TestApp};
 
 /// Ids, or beginnings of ids that end in `*`, which nothing here answers yet.
 const OUT_OF_SCOPE: &[(&str, &str)] = &[
-    ("collection-get-405", "several numbers in one request"),
-    ("coll-*", "several numbers in one request"),
+    ("coll-402", "charges"),
     ("search-*", "search for numbers to buy"),
     ("fix*", "repairs of an account"),
     ("identify-*", "whose a number is"),
@@ -203,6 +202,14 @@ impl Vector {
                     world.keep(number, held(ACCOUNT, "in_service")).await;
                 }
             }
+            (None, "both in_service") => {
+                for number in ["+14155550100", "+14155550101"] {
+                    world.keep(number, held(ACCOUNT, "in_service")).await;
+                }
+            }
+            (None, "available") => {
+                world.keep("+14155550150", json!({"pvt_state": "available"})).await;
+            }
             (None, "+14155550100 in_service, +14155550101 reserved" | "as above") => {
                 world.keep("+14155550100", held(ACCOUNT, "in_service")).await;
                 world.keep("+14155550101", held(ACCOUNT, "reserved")).await;
@@ -241,6 +248,8 @@ fn number_given(given: &str) -> Option<Value> {
     let local = || json!({"pvt_module_name": "knm_local"});
     match given {
         "+14155550100 in_service, local, held by A"
+        | "+14155550100 held, local"
+        | "+14155550100 held, other unknown"
         | "+14155550100 in_service, local"
         | "B parent of A; A holds +14155550100, B nothing" => in_service(local()),
         "+14155550100 in_service, local, one entry of history" => {

@@ -192,6 +192,15 @@ impl World {
         self.store.get(&number_db(number), number).await.unwrap().live()
     }
 
+    /// The documents of numbers, in order.
+    pub(super) async fn documents(&self, numbers: &[String]) -> Vec<Option<Document>> {
+        let mut documents = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            documents.push(self.document(number).await);
+        }
+        documents
+    }
+
     /// The copy of a number in an account's database.
     pub(super) async fn copy(&self, account: &str, number: &str) -> Option<Document> {
         self.store.get(&account_db(account), number).await.unwrap().live()

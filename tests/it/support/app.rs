@@ -93,6 +93,8 @@ impl TestApp {
                     answer_bytes: 10_000,
                     margin_ms: 1000,
                 },
+                batch_size: 1500,
+                batch_bytes: 8_000_000,
             },
             rate,
             requests: RequestRepository::new(store.clone(), shared.clone()),
