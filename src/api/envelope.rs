@@ -1,10 +1,20 @@
 //! Answers in the envelope that every client reads: `data`, whether it went well, and what belongs
 //! to the request.
 
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
 use axum::{
-    body::Body,
+    BoxError,
+    body::{Body, Bytes},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
+};
+use futures::{
+    Stream, StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -12,7 +22,7 @@ use serde_json::{Map, Value, json};
 use super::{fault::Fault, request::Call};
 
 /// Nothing of ours may be cached: a date that has passed.
-const EXPIRES: HeaderValue = HeaderValue::from_static("Fri, 01 Jan 1999 00:00:00 GMT");
+pub(super) const EXPIRES: HeaderValue = HeaderValue::from_static("Fri, 01 Jan 1999 00:00:00 GMT");
 /// Without a charset: there is a user interface that reads errors of exactly this type only.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The statuses of what went well.
@@ -28,6 +38,23 @@ pub(super) struct Reply {
     revision: Option<String>,
     page: Option<Page>,
     text: Option<String>,
+    tag: Option<String>,
+    stream: Option<Streamed>,
+}
+
+/// Data that is written while it is read.
+#[derive(Clone)]
+struct Streamed(Arc<Mutex<Option<Writer>>>);
+
+/// Begins to write, for people or not.
+type Writer = Box<dyn FnOnce(bool) -> Parts + Send>;
+/// The parts of what is written, one behind the other.
+type Parts = BoxStream<'static, Result<Bytes, BoxError>>;
+
+impl fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Streamed")
+    }
 }
 
 /// Where a page of a listing begins and ends.
@@ -95,8 +122,28 @@ struct Envelope<'a> {
 impl Reply {
     /// An answer of 200.
     pub(super) fn ok(data: impl Into<Value>) -> Self {
-        let status = StatusCode::OK;
-        Self { status, data: data.into(), metadata: None, revision: None, page: None, text: None }
+        Self {
+            status: StatusCode::OK,
+            data: data.into(),
+            metadata: None,
+            revision: None,
+            page: None,
+            text: None,
+            tag: None,
+            stream: None,
+        }
+    }
+
+    /// An answer of 200 whose data is written, for people or not, while it is read. When that
+    /// fails, the answer breaks off.
+    pub(super) fn streamed<S, E>(write: impl FnOnce(bool) -> S + Send + 'static) -> Self
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        let write: Writer = Box::new(|pretty| write(pretty).map_err(Into::into).boxed());
+        let stream = Some(Streamed(Arc::new(Mutex::new(Some(write)))));
+        Self { stream, ..Self::ok(Value::Null) }
     }
 
     /// The same answer, as what was created: 201, unless the method came in through a tunnel or it
@@ -126,6 +173,12 @@ impl Reply {
         self
     }
 
+    /// The same answer with a tag that is no revision.
+    pub(super) fn tag(mut self, tag: String) -> Self {
+        self.tag = Some(tag);
+        self
+    }
+
     /// The same answer as a page of a listing.
     pub(super) fn page(mut self, page: Option<Page>) -> Self {
         self.page = page;
@@ -138,14 +191,16 @@ impl Reply {
     }
 
     /// What is kept of the answer for a repetition of the request: nothing that belongs to the
-    /// caller's token or to the request itself.
-    pub(super) fn kept(&self) -> Value {
-        json!({
-            "status": self.status.as_u16(),
-            "data": self.data,
-            "metadata": self.metadata,
-            "revision": self.revision,
-            "text": self.text,
+    /// caller's token or to the request itself. None of data that is written while it is read.
+    pub(super) fn kept(&self) -> Option<Value> {
+        self.stream.is_none().then(|| {
+            json!({
+                "status": self.status.as_u16(),
+                "data": self.data,
+                "metadata": self.metadata,
+                "revision": self.revision,
+                "text": self.text,
+            })
         })
     }
 
@@ -161,8 +216,16 @@ impl Reply {
         })
     }
 
-    fn tag(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(&format!("\"{}\"", self.revision.as_deref()?)).ok()
+    fn etag(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&format!("\"{}\"", self.tag.as_ref().or(self.revision.as_ref())?))
+            .ok()
+    }
+
+    /// The parts of the data, if it is written while it is read; once.
+    fn parts(&self, pretty: bool) -> Option<Parts> {
+        let write =
+            self.stream.as_ref()?.0.lock().expect("no panic while holding this lock").take();
+        write.map(|write| write(pretty))
     }
 }
 
@@ -176,12 +239,17 @@ impl IntoResponse for Reply {
 
 /// Writes an answer that went well.
 pub(super) fn render_reply(reply: &Reply, frame: &Frame<'_>) -> Response {
-    let tag = reply.tag();
+    let tag = reply.etag();
     let known = frame.call.is_some_and(|call| tag.as_ref().is_some_and(|tag| call.knows(tag)));
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else if let Some(text) = &reply.text {
         answer(reply.status, TEXT, text.clone().into_bytes())
+    } else if let Some(parts) = reply.parts(frame.pretty) {
+        let (before, behind) = around_data(&frame.envelope(&Value::Null, "success", reply), frame);
+        let part = |bytes: Vec<u8>| stream::once(async { Ok(Bytes::from(bytes)) });
+        let body = part(before).chain(parts).chain(part(behind));
+        answer(reply.status, JSON, Body::from_stream(body))
     } else {
         let body = write(&frame.envelope(&reply.data, "success", reply), frame.pretty);
         answer(reply.status, JSON, body)
@@ -234,9 +302,16 @@ impl Frame<'_> {
     }
 }
 
-fn answer(status: StatusCode, kind: HeaderValue, body: Vec<u8>) -> Response {
+fn answer(status: StatusCode, kind: HeaderValue, body: impl Into<Body>) -> Response {
     let headers = [(header::CONTENT_TYPE, kind), (header::EXPIRES, EXPIRES)];
-    (status, headers, Body::from(body)).into_response()
+    (status, headers, body.into()).into_response()
+}
+
+/// What stands before the data of an envelope, which is null here, and what behind it.
+fn around_data(envelope: &Envelope<'_>, frame: &Frame<'_>) -> (Vec<u8>, Vec<u8>) {
+    let before: &[u8] = if frame.pretty { b"{\n  \"data\": " } else { b"{\"data\":" };
+    let whole = write(envelope, frame.pretty);
+    (before.to_vec(), whole[before.len() + "null".len()..].to_vec())
 }
 
 fn write(envelope: &Envelope<'_>, pretty: bool) -> Vec<u8> {
@@ -297,6 +372,22 @@ mod tests {
             }"#]],
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn data_that_is_written_in_parts_is_in_the_same_envelope() {
+        for pretty in [false, true] {
+            let frame = Frame { pretty, ..frame() };
+            let parts = |_| stream::iter([Ok::<_, BoxError>("{\"a\":".into()), Ok("1}".into())]);
+            let reply = Reply::streamed(parts).tag("x".to_owned());
+            let response = render_reply(&reply, &frame);
+            assert_eq!(response.headers()[header::ETAG], "\"x\"");
+            let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            let whole = render_reply(&Reply::ok(serde_json::json!({"a": 1})), &frame);
+            let whole = to_bytes(whole.into_body(), usize::MAX).await.unwrap();
+            let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+            assert_eq!(read(&bytes), read(&whole));
+        }
     }
 
     #[test]

@@ -88,6 +88,9 @@ impl From<Error> for Fault {
                 (StatusCode::BAD_REQUEST, "not_reconcilable", text(given))
             }
             Error::Exists(number) => (StatusCode::CONFLICT, "number_exists", text(number.as_str())),
+            Error::Porting(number) => {
+                (StatusCode::BAD_REQUEST, "number_is_porting", text(number.as_str()))
+            }
             Error::Forbidden { cause } => (StatusCode::FORBIDDEN, "forbidden", cause.clone()),
             Error::InvalidTransition { cause } => {
                 (StatusCode::BAD_REQUEST, "invalid_state_transition", cause.clone())
@@ -358,6 +361,11 @@ impl Fault {
         plain(StatusCode::NOT_IMPLEMENTED, "not_implemented")
     }
 
+    /// A number is not in use as the request needs it.
+    pub(crate) fn client_error(data: Value) -> Self {
+        fault(StatusCode::BAD_REQUEST, "client error", data)
+    }
+
     /// We did something wrong.
     pub(crate) fn internal() -> Self {
         plain(StatusCode::INTERNAL_SERVER_ERROR, "unspecified_fault")
@@ -387,7 +395,7 @@ pub(super) fn code_of(error: &str) -> u16 {
     let status = match error {
         "not_found" => StatusCode::NOT_FOUND,
         "datastore_conflict" | "number_exists" | "numbers_would_move" => StatusCode::CONFLICT,
-        "not_reconcilable" | "invalid" => StatusCode::BAD_REQUEST,
+        "not_reconcilable" | "number_is_porting" | "invalid" => StatusCode::BAD_REQUEST,
         "forbidden" => StatusCode::FORBIDDEN,
         "datastore_unreachable" | "datastore_fault" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -445,6 +453,12 @@ mod tests {
             409,
             "number_exists",
             json!({"code": 409, "error": "number_exists", "cause": NUMBER, "message": "number +14155550100 already exists"}),
+        );
+        check(
+            Error::Porting(number()),
+            400,
+            "number_is_porting",
+            json!({"code": 400, "error": "number_is_porting", "cause": NUMBER, "message": "number +14155550100 is porting"}),
         );
         check(
             Error::Forbidden { cause: None },

@@ -163,11 +163,11 @@ fn kept(response: &Response) -> Option<Value> {
     if let Some(fault) = extensions.get::<Fault>() {
         return (!fault.is_passing()).then(|| json!({ "fault": fault.kept() }));
     }
-    let reply = extensions.get::<Reply>();
-    Some(reply.map_or_else(
-        || json!({ "status": status.as_u16() }),
-        |reply| json!({ "reply": reply.kept() }),
-    ))
+    let reply = extensions.get::<Reply>().and_then(Reply::kept);
+    Some(match reply {
+        Some(reply) => json!({ "reply": reply }),
+        None => json!({ "status": status.as_u16() }),
+    })
 }
 
 /// The answer to a request that is known. It counts against the rate limit like any other.

@@ -30,6 +30,7 @@ pub(super) fn read(query: &Query, sizes: PageSizes) -> Result<ListQuery, Fault> 
         descending: !ascending && query.get("descending") != Some("false"),
         page_size: paginate.then(|| page_size(query, sizes)).transpose()?,
         filters: filters(query)?,
+        without_ports: query.get("include_ports") == Some("false"),
     })
 }
 
@@ -91,7 +92,7 @@ fn seconds(name: &str, value: &str) -> Result<i64, Fault> {
 }
 
 /// The values that a filter lists: those of a JSON array, else the text itself.
-fn any_of(value: &str) -> Vec<String> {
+pub(super) fn any_of(value: &str) -> Vec<String> {
     let text = |value: Value| match value {
         Value::String(text) => text,
         other => other.to_string(),
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn pages_run_from_the_highest_number_down() {
-        let query = list("_=1690000000000&include_ports=false").unwrap();
+        let query = list("_=1690000000000&is_chunked=true&chunk_size=50").unwrap();
+        assert!(!query.without_ports && list("include_ports=false").unwrap().without_ports);
         assert!(query.descending && query.filters.is_empty() && query.start.is_none());
         assert_eq!(query.page_size, Some(50));
         assert!(!list("ascending=true").unwrap().descending);

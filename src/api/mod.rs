@@ -19,12 +19,16 @@ mod job;
 mod layers;
 mod limit;
 mod listing;
+mod lists;
 mod maintenance;
 mod numbers;
 mod openapi;
 mod path;
+mod porting;
 mod reconcile;
+mod repair;
 mod request;
+mod rows;
 mod shape;
 mod sup;
 mod sup_features;
@@ -67,6 +71,8 @@ pub struct HttpConfig {
     pub body_timeout_ms: u64,
     /// For how long an answer may be made, in milliseconds.
     pub request_timeout_ms: u64,
+    /// For how long a streamed answer may stand still, in milliseconds.
+    pub stream_timeout_ms: u64,
     /// For how long a stop waits for requests and writes, in seconds.
     pub shutdown_timeout_s: u64,
     /// How many rows a page has when the request does not say.

@@ -1,70 +1,40 @@
-//! The numbers of an account, one at a time and listed.
+//! The numbers of an account, one at a time.
 
 use axum::extract::State;
 use serde_json::{Map, Value};
 
-use crate::service::{Creation, Update};
+use crate::service::{Creation, Error, Update};
 
 use super::{
     Api,
-    envelope::{Page, Reply},
+    envelope::Reply,
     extract::{AccountCall, AdminCall},
     fault::Fault,
-    listing::{self, PageSizes},
     openapi::{
-        AccountPath, Answer, Faults, IfMatch, ListParameters, ListingBody, NumberBody, NumberPath,
-        NumberRecordBody, NumberRequest, ReleaseParameters, UnscopedNumberPath,
+        Answer, Faults, IfMatch, NumberBody, NumberPath, NumberRecordBody, NumberRequest,
+        ReadParameters, ReleaseParameters, UnscopedNumberPath,
     },
+    porting,
     shape::{self, Wanted},
 };
-
-/// List the numbers that an account holds.
-#[utoipa::path(
-    get,
-    path = "/v2/accounts/{account_id}/phone_numbers",
-    tag = "numbers",
-    params(AccountPath, ListParameters),
-    responses((status = 200, description = "A page of numbers", body = Answer<ListingBody>), Faults),
-)]
-pub(super) async fn list_numbers(
-    State(api): State<Api>,
-    call: AccountCall,
-) -> Result<Reply, Fault> {
-    if call.query.get("prefix").is_some_and(|prefix| !prefix.trim().is_empty()) {
-        return Err(Fault::not_implemented());
-    }
-    let sizes = PageSizes { default: api.limits.page_size, max: api.limits.page_size_max };
-    let query = listing::read(&call.query, sizes)?;
-    let is_paged = query.page_size.is_some();
-    let listing = api.service.list(&call.actor, &call.account, query).await?;
-    let mut numbers = Map::with_capacity(listing.numbers.len());
-    for view in &listing.numbers {
-        numbers.insert(view.number.id.to_string(), shape::row(view));
-    }
-    let page = is_paged.then(|| Page {
-        rows: numbers.len(),
-        start_key: listing.start.as_ref().map(|number| listing::key(number.as_str())),
-        next_start_key: listing.next.as_ref().map(|number| listing::key(number.as_str())),
-    });
-    let mut data = Map::new();
-    data.insert("numbers".to_owned(), Value::Object(numbers));
-    // Nobody counts what descendants are billed for yet; clients need the member.
-    data.insert("cascade_quantity".to_owned(), 0.into());
-    Ok(Reply::ok(data).page(page))
-}
 
 /// Read a number.
 #[utoipa::path(
     get,
     path = "/v2/accounts/{account_id}/phone_numbers/{number}",
     tag = "numbers",
-    params(NumberPath),
+    params(NumberPath, ReadParameters),
     responses((status = 200, description = "The number", body = Answer<NumberBody>), Faults),
 )]
 pub(super) async fn get_number(State(api): State<Api>, call: AccountCall) -> Result<Reply, Fault> {
     let number = call.number_to_read(&api).await?;
-    let view = api.service.get(&call.actor, &number).await.map_err(Fault::reading)?;
-    Ok(shape::reply(view))
+    match api.service.get(&call.actor, &number).await {
+        Err(Error::NotFound(number)) if call.query.get("include_ports") != Some("false") => {
+            let port = api.service.ported(&call.actor, &call.account, &number).await;
+            Ok(porting::reply(&port.map_err(Fault::reading)?))
+        }
+        view => Ok(shape::reply(view.map_err(Fault::reading)?)),
+    }
 }
 
 /// Create a number for an account.

@@ -11,8 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, classifiers, collection, explain, features, health, maintenance, numbers,
-    reconcile, system_config,
+    Api, accounts, classifiers, collection, explain, features, health, lists, maintenance, numbers,
+    porting, reconcile, repair, system_config,
 };
 
 /// The document without its routes.
@@ -55,7 +55,7 @@ impl Modify for Tokens {
 /// Every route.
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Base::openapi())
-        .routes(routes!(numbers::list_numbers))
+        .routes(routes!(lists::list_numbers))
         .routes(routes!(
             numbers::get_number,
             numbers::create_number,
@@ -65,6 +65,11 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         ))
         .routes(routes!(numbers::activate_number))
         .routes(routes!(numbers::reserve_number))
+        .routes(routes!(porting::port_number))
+        .routes(routes!(repair::identify_number))
+        .routes(routes!(repair::fix_numbers))
+        .routes(routes!(repair::fix_number))
+        .routes(routes!(lists::list_all_numbers))
         .routes(routes!(
             collection::create_numbers,
             collection::replace_numbers,
@@ -265,6 +270,14 @@ pub(super) struct IfMatch {
     if_match: Option<String>,
 }
 
+/// What stands in for a number that is not stored.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReadParameters {
+    /// `false` leaves out the account's open port requests.
+    include_ports: Option<bool>,
+}
+
 /// How a number is given up.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -308,7 +321,7 @@ pub(super) struct ListParameters {
     modified_from: Option<i64>,
     /// Only numbers changed then or earlier, in Gregorian seconds.
     modified_to: Option<i64>,
-    /// Accepted and without effect.
+    /// `false` leaves out the numbers of open port requests, which the first page shows.
     include_ports: Option<bool>,
 }
 
@@ -375,6 +388,10 @@ struct ReadOnly {
     is_deleted: Option<bool>,
     /// `pending` while its copy follows; else absent.
     mirror: Option<String>,
+    /// The port request that it is known from only.
+    port_id: Option<String>,
+    /// Where that request stands.
+    port_state: Option<String>,
 }
 
 /// The features of a number.
@@ -447,6 +464,10 @@ struct RowBody {
     created: i64,
     /// When it was last changed, in Gregorian seconds.
     updated: i64,
+    /// The port request that it is known from only.
+    port_id: Option<String>,
+    /// Where that request stands.
+    port_state: Option<String>,
 }
 
 /// Classifiers by name, or what is known of one text.

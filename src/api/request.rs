@@ -38,6 +38,10 @@ pub(super) struct Call {
     pub token: Option<String>,
     /// Whether the client wants words.
     pub wants_text: bool,
+    /// Whether the client wants a table where there is one.
+    pub wants_csv: bool,
+    /// The name that the client has for what it downloads.
+    pub file_name: Option<String>,
     /// What the client expects to be stored (`If-Match`).
     if_match: Option<IfMatch>,
     if_none_match: Vec<String>,
@@ -231,6 +235,9 @@ impl Call {
     pub(super) fn new(method: Method, query: Query, body: Payload, headers: &HeaderMap) -> Self {
         let of_header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let weak = |tag: String| tag.trim_start_matches("W/").to_owned();
+        let asks_csv = query.get("accept") == Some("csv");
+        let file_name = of_header(HeaderName::from_static("x-file-name"));
+        let file_name = file_name.or_else(|| query.get("file_name")).map(str::to_owned);
         Self {
             method,
             tunnelled: false,
@@ -241,6 +248,8 @@ impl Call {
             body,
             token: None,
             wants_text: of_header(header::ACCEPT).is_some_and(wants_text),
+            wants_csv: asks_csv || of_header(header::ACCEPT) == Some("text/csv"),
+            file_name,
             if_match: headers.contains_key(header::IF_MATCH).then(|| if_match(headers)),
             if_none_match: tags(headers, &header::IF_NONE_MATCH).map(weak).collect(),
             accepted_token: OnceLock::new(),
@@ -282,6 +291,11 @@ impl Call {
                 .if_none_match
                 .iter()
                 .any(|known| known == "*" || known.as_bytes() == tag.as_bytes())
+    }
+
+    /// The same of a tag as text, without its quotes.
+    pub(super) fn knows_tag(&self, tag: &str) -> bool {
+        HeaderValue::from_str(&format!("\"{tag}\"")).is_ok_and(|tag| self.knows(&tag))
     }
 
     /// Remembers that the token was good.

@@ -170,7 +170,7 @@ fn features(number: &Number) -> Value {
 }
 
 /// A number as a row of a listing.
-pub(super) fn row(view: &NumberView) -> Value {
+pub(super) fn row(view: &NumberView) -> Map<String, Value> {
     let number = &view.number;
     let mut row = Map::new();
     row.insert("state".to_owned(), number.state.as_str().into());
@@ -186,7 +186,7 @@ pub(super) fn row(view: &NumberView) -> Value {
     }
     row.insert("created".to_owned(), number.created.into());
     row.insert("updated".to_owned(), number.modified.into());
-    Value::Object(row)
+    row
 }
 
 #[cfg(test)]

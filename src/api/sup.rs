@@ -326,13 +326,13 @@ mod tests {
         check(
             json!({"command": "drop_everything"}),
             expect![[
-                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET","value":"drop_everything"}}}"#
+                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET | all_features | app_using NUMBER ACCOUNT | feature_permissions_on_number NUMBER | feature_permissions_on_reseller_of ACCOUNT | feature_permissions_on_system_config | add_allowed_feature_on_number FEATURE NUMBER | add_allowed_feature_on_reseller_of FEATURE ACCOUNT | add_denied_feature_on_number FEATURE NUMBER | add_denied_feature_on_reseller_of FEATURE ACCOUNT | add_allowed_feature_on_system_config FEATURE | remove_allowed_feature_on_number FEATURE NUMBER | remove_allowed_feature_on_reseller_of FEATURE ACCOUNT | remove_denied_feature_on_number FEATURE NUMBER | remove_denied_feature_on_reseller_of FEATURE ACCOUNT | remove_allowed_feature_on_system_config FEATURE | reset_allowed_features_to_defaults_on_system_config | ensure_adminonly_features_are_reachable","value":"drop_everything"}}}"#
             ]],
         );
         check(
             json!({"command": "x", "module": "os"}),
             expect![[
-                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET","value":""}}}"#
+                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET | all_features | app_using NUMBER ACCOUNT | feature_permissions_on_number NUMBER | feature_permissions_on_reseller_of ACCOUNT | feature_permissions_on_system_config | add_allowed_feature_on_number FEATURE NUMBER | add_allowed_feature_on_reseller_of FEATURE ACCOUNT | add_denied_feature_on_number FEATURE NUMBER | add_denied_feature_on_reseller_of FEATURE ACCOUNT | add_allowed_feature_on_system_config FEATURE | remove_allowed_feature_on_number FEATURE NUMBER | remove_allowed_feature_on_reseller_of FEATURE ACCOUNT | remove_denied_feature_on_number FEATURE NUMBER | remove_denied_feature_on_reseller_of FEATURE ACCOUNT | remove_allowed_feature_on_system_config FEATURE | reset_allowed_features_to_defaults_on_system_config | ensure_adminonly_features_are_reachable","value":""}}}"#
             ]],
         );
     }

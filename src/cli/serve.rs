@@ -1,19 +1,30 @@
 //! `serve`: listen, and stop without cutting anybody off.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    future::{Ready, ready},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    time::Duration,
+};
 
 use anyhow::Context;
 use axum::Router;
-use axum_server::{Handle, Server};
+use axum_server::{Handle, Server, accept::Accept};
 use hyper_util::rt::TokioTimer;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     time::{self, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::{api, config::Config, telemetry::Metrics};
+use crate::{
+    api::{self, HttpConfig},
+    config::Config,
+    telemetry::Metrics,
+};
 
 use super::wire;
 
@@ -29,7 +40,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let beside = beside(&config, metrics, stop.clone()).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let patience = Duration::from_millis(config.http.header_timeout_ms);
+    let patience = Patience::of(&config.http);
     let server = serve(listener, api::router(api.clone()), patience, stop.clone());
     let mut server = std::pin::pin!(server);
     tokio::select! {
@@ -54,20 +65,50 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How long a client may keep a connection waiting.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For the head of a request.
+    head: Duration,
+    /// For taking the next part of an answer.
+    answer: Duration,
+}
+
+impl Patience {
+    fn of(limits: &HttpConfig) -> Self {
+        Self {
+            head: Duration::from_millis(limits.header_timeout_ms),
+            answer: Duration::from_millis(limits.stream_timeout_ms),
+        }
+    }
+}
+
+impl<S> Accept<TcpStream, S> for Patience {
+    type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
+    type Service = S;
+    type Future = Ready<io::Result<(Self::Stream, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.answer));
+        ready(Ok((Box::pin(stream), service)))
+    }
+}
+
 /// Serves until the stop, and then until every request that had begun is answered. Whoever does not
-/// send the head of a request within `patience`, the next one of an open connection included, is
-/// cut off, so that nobody can hold connections for nothing.
+/// send the head of a request in time, the next one of an open connection included, or does not
+/// take the answer, is cut off, so that nobody can hold connections for nothing.
 async fn serve(
     listener: TcpListener,
     router: Router,
-    patience: Duration,
+    patience: Patience,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let handle = Handle::new();
     let server = Server::<SocketAddr>::from_listener(listener).handle(handle.clone());
     // Looking for HTTP/2 first would wait for the first bytes without a limit.
-    let mut server = server.http1_only();
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(patience);
+    let mut server = server.acceptor(patience).http1_only();
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(patience.head);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let mut server = std::pin::pin!(server.serve(service));
     tokio::select! {
@@ -96,7 +137,7 @@ async fn beside(
     let tracker = tokio_util::task::TaskTracker::new();
     if let Some(listener) = own {
         let router: Router = api::metrics_router(metrics.clone());
-        let patience = Duration::from_millis(config.http.header_timeout_ms);
+        let patience = Patience::of(&config.http);
         tracker.spawn(serve(listener, router, patience, stop.clone()));
     }
     tracker.spawn(async move {

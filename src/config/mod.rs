@@ -217,6 +217,7 @@ impl Config {
             ("http.header_timeout_ms", self.http.header_timeout_ms),
             ("http.body_timeout_ms", self.http.body_timeout_ms),
             ("http.request_timeout_ms", self.http.request_timeout_ms),
+            ("http.stream_timeout_ms", self.http.stream_timeout_ms),
             ("http.page_size", self.http.page_size as u64),
             ("http.page_size_max", self.http.page_size_max as u64),
             ("http.idempotency.key_length", self.http.idempotency.key_length as u64),

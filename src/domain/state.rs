@@ -92,6 +92,12 @@ impl State {
             .ok_or_else(|| ParseStateError(text.to_owned()))
     }
 
+    /// Whether a number in this state is its holder's to use, or about to be.
+    #[must_use]
+    pub fn is_in_use(self) -> bool {
+        matches!(self, Self::PortIn | Self::InService | Self::PortOut | Self::Reserved)
+    }
+
     /// The state as documents and the wire spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -154,6 +154,12 @@ pub(super) struct Owners {
     pub(super) previous_owner: Option<AccountId>,
 }
 
+/// The owner that a document names, as far as it can be read.
+#[must_use]
+pub(super) fn owner(body: &Body) -> Option<AccountId> {
+    account(body, "pvt_assigned_to").ok().flatten()
+}
+
 /// Who owned a number that was deleted. Tombstones of other programs say nothing.
 #[must_use]
 pub(super) fn tombstone_owners(tombstone: &Body) -> Owners {

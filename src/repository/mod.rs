@@ -1,8 +1,9 @@
 //! Numbers, accounts and settings as documents.
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
-//! (reading and saving them), `mirror` (the copies in account databases), `accounts`, `settings`,
-//! `keys`, `requests` (what was answered to requests that carried a key).
+//! (reading and saving them), `mirror` (the copies in account databases), `ports` (the numbers in
+//! port requests), `accounts`, `settings`, `keys`, `requests` (what was answered to requests that
+//! carried a key).
 
 mod accounts;
 mod codec;
@@ -10,6 +11,7 @@ mod inspect;
 mod keys;
 mod mirror;
 mod numbers;
+mod ports;
 mod requests;
 mod settings;
 mod settings_documents;
@@ -20,8 +22,9 @@ pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
-    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Vacancy,
+    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Unlike, Vacancy,
 };
+pub use ports::{Port, PortRepository};
 pub use requests::{Claim, Claimed, RequestRepository};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 pub use settings_documents::{SettingsDocument, SettingsName};

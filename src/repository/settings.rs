@@ -43,6 +43,8 @@ pub struct Settings {
     pub features: FeatureRules,
     /// Whether accounts may take `available` numbers by themselves.
     pub open_purchase: bool,
+    /// Whether an open port request says whose a number is that is not stored.
+    pub account_from_ports: bool,
 }
 
 /// Why there are no settings to work with.
@@ -232,6 +234,7 @@ impl Settings {
             release: read_release(members)?,
             features: read_features(members)?,
             open_purchase: flag(members, "open_purchase")?.unwrap_or(true),
+            account_from_ports: flag(members, "fetch_account_from_ports")?.unwrap_or(true),
         })
     }
 }

@@ -40,7 +40,8 @@ impl NumberService {
     /// # Errors
     ///
     /// [`Error::Forbidden`], [`Error::Exists`], [`Error::InvalidTransition`],
-    /// [`Error::NoAccount`], [`Error::Invalid`] for an unknown carrier, and those of every write.
+    /// [`Error::NoAccount`], [`Error::Porting`], [`Error::Invalid`] for an unknown carrier, and
+    /// those of every write.
     pub async fn create(
         &self,
         actor: &Actor,
@@ -109,7 +110,10 @@ impl Operation for Plan {
                 let owner = service.owner_of(&stored.number).await?;
                 self.take_existing(target, *stored, owner.as_ref(), now)
             }
-            Opened::Vacant(vacancy) => self.bring_in(target, number, vacancy, now),
+            Opened::Vacant(vacancy) => {
+                service.must_not_be_porting(number).await?;
+                self.bring_in(target, number, vacancy, now)
+            }
         }
     }
 }

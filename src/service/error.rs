@@ -23,6 +23,9 @@ pub enum Error {
     /// The number is held already.
     #[error("number {0} already exists")]
     Exists(E164),
+    /// The number is in an open port request.
+    #[error("number {0} is porting")]
+    Porting(E164),
     /// The caller may not do that.
     #[error("requestor is unauthorized to perform operation")]
     Forbidden {
@@ -166,6 +169,7 @@ impl Error {
             Self::NotFound(_) | Self::NoAccount(_) | Self::NoConfig(_) => "not_found",
             Self::NotReconcilable(_) => "not_reconcilable",
             Self::Exists(_) => "number_exists",
+            Self::Porting(_) => "number_is_porting",
             Self::Forbidden { .. } => "forbidden",
             Self::InvalidTransition { .. } => "invalid_state_transition",
             Self::NoChange => "no_change_required",

@@ -1,6 +1,8 @@
 //! Conditions on a stored document, as the listing takes them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use crate::{domain::State, repository::Port};
 
 /// A condition on the stored document. Paths are dotted; the wire's names of private members
 /// (`state`, `assigned_to`, `locality`, `created`, `modified`) mean the stored ones.
@@ -28,7 +30,28 @@ impl Filter {
     /// Whether a document satisfies the condition.
     #[must_use]
     pub fn keeps(&self, document: &Map<String, Value>) -> bool {
-        let value = |path: &str| find(document, path);
+        self.holds(|path| find(document, stored_name(path)))
+    }
+
+    /// Whether the number of a port request satisfies the condition, as a list shows it: there is
+    /// no document of it.
+    #[must_use]
+    pub fn keeps_port(&self, port: &Port) -> bool {
+        let row = json!({
+            "id": port.number.as_str(),
+            "state": State::PortIn.as_str(),
+            "assigned_to": port.account.as_str(),
+            "used_by": port.used_by,
+            "created": port.created,
+            "modified": port.modified,
+            "updated": port.modified,
+            "port_id": port.request,
+            "port_state": port.state,
+        });
+        self.holds(|path| find(row.as_object()?, path).filter(|value| !value.is_null()))
+    }
+
+    fn holds<'a>(&self, value: impl Fn(&str) -> Option<&'a Value>) -> bool {
         match self {
             Self::Is(path, texts) => value(path).is_some_and(|it| is_one_of(it, texts)),
             Self::IsNot(path, texts) => !value(path).is_some_and(|it| is_one_of(it, texts)),
@@ -42,16 +65,20 @@ impl Filter {
     }
 }
 
-fn find<'a>(document: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    let stored = match path {
+/// The path in a document of what the wire calls so.
+fn stored_name(path: &str) -> &str {
+    match path {
         "state" => "pvt_state",
         "assigned_to" => "pvt_assigned_to",
         "locality" => "pvt_locality",
         "created" => "pvt_created",
         "modified" => "pvt_modified",
         path => path,
-    };
-    let mut steps = stored.split('.');
+    }
+}
+
+fn find<'a>(document: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let mut steps = path.split('.');
     let first = document.get(steps.next()?)?;
     steps.try_fold(first, |value, step| value.get(step))
 }
@@ -73,20 +100,25 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// A time as some writers store it: whole, with a fraction, or as text.
 fn number(value: Option<&Value>) -> Option<i64> {
-    value?.as_i64()
+    let value = value?;
+    let text = || value.as_str()?.parse().ok();
+    value
+        .as_i64()
+        .or_else(|| value.as_number()?.to_string().split('.').next()?.parse().ok())
+        .or_else(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::domain::{AccountId, E164};
 
     #[track_caller]
     fn check(filter: &Filter, keeps: bool) {
         let document = json!({
-            "pvt_state": "in_service", "pvt_created": 10, "my": {"tag": "x", "n": 3, "on": true},
+            "pvt_state": "in_service", "pvt_created": 10, "my": {"tag": "x", "n": 3, "on": true, "text": "11", "fraction": 11.5},
             "empty": "",
         });
         let document = document.as_object().expect("written as an object above");
@@ -112,5 +144,31 @@ mod tests {
         check(&Filter::From("created".into(), 11), false);
         check(&Filter::To("created".into(), 10), true);
         check(&Filter::To("modified".into(), 10), false);
+        check(&Filter::From("my.text".into(), 11), true);
+        check(&Filter::From("my.fraction".into(), 11), true);
+        check(&Filter::From("my.fraction".into(), 12), false);
+        check(&Filter::From("my.tag".into(), 0), false);
+    }
+
+    #[test]
+    fn the_number_of_a_port_request_is_looked_at_as_it_is_shown() {
+        let port = Port {
+            number: E164::parse("+14155550177").unwrap(),
+            account: AccountId::parse("0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f").unwrap(),
+            request: "p".to_owned(),
+            state: "submitted".to_owned(),
+            used_by: None,
+            created: 10,
+            modified: 20,
+        };
+        let keeps = |filter: &Filter| filter.keeps_port(&port);
+        assert!(keeps(&Filter::Is("state".into(), vec!["port_in".into()])));
+        assert!(keeps(&Filter::Is("port_state".into(), vec!["submitted".into()])));
+        assert!(!keeps(&Filter::Is("pvt_state".into(), vec!["port_in".into()])));
+        assert!(!keeps(&Filter::Is("my.tag".into(), vec!["x".into()])));
+        assert!(keeps(&Filter::KeyMissing("used_by".into())));
+        assert!(keeps(&Filter::To("created".into(), 10)));
+        assert!(!keeps(&Filter::To("created".into(), 9)));
+        assert!(!keeps(&Filter::From("modified".into(), 21)));
     }
 }

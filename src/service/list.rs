@@ -1,13 +1,16 @@
-//! Listing the numbers that an account holds, from the copies in its own database.
+//! Listing the numbers that an account holds, from the copies in its own database, with those that
+//! port requests are to bring it; and listing all numbers that there are.
 
-use super::{Error, Filter, Mirror, NumberService, NumberView};
-use crate::{
-    domain::{AccountId, Actor, E164},
-    repository::Span,
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::{
+    Error, Filter, NumberService, NumberView,
+    walk::{Keep, Place, Walk},
 };
-
-/// How many documents are read at once.
-const READ_AT_ONCE: usize = 500;
+use crate::{
+    domain::{AccountId, Actor, CarrierName, E164},
+    repository::{Port, Span},
+};
 
 /// Which of an account's numbers are listed.
 #[derive(Clone, Debug, Default)]
@@ -22,13 +25,28 @@ pub struct ListQuery {
     pub page_size: Option<usize>,
     /// What the stored document must satisfy.
     pub filters: Vec<Filter>,
+    /// Whether numbers of open port requests are not listed.
+    pub without_ports: bool,
 }
 
-/// A page of an account's numbers.
+/// Which of all numbers are listed.
+#[derive(Clone, Debug, Default)]
+pub struct AllQuery {
+    /// As in the list of an account.
+    pub list: ListQuery,
+    /// Their carriers; any when none is named.
+    pub carriers: Vec<CarrierName>,
+    /// Their owners, or that there is none; any when none is named.
+    pub owners: Vec<Option<AccountId>>,
+}
+
+/// A page of numbers.
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// The numbers, in the order of the page.
     pub numbers: Vec<NumberView>,
+    /// The numbers of open port requests, which stand behind those of the first page.
+    pub ports: Vec<Port>,
     /// The first number of the page.
     pub start: Option<E164>,
     /// Where the next page begins; `None` on the last.
@@ -48,39 +66,117 @@ impl NumberService {
         account: &AccountId,
         query: ListQuery,
     ) -> Result<Listing, Error> {
+        let size = query.page_size.unwrap_or(usize::MAX - 1);
+        let (mut walk, ports) = self.walk(actor, account, query).await?;
+        Ok(Listing::of(walk.fill(size).await?, ports))
+    }
+
+    /// The numbers that an account holds, to be read one after the other; and behind them those of
+    /// port requests.
+    ///
+    /// # Errors
+    ///
+    /// As [`NumberService::list`].
+    pub async fn walk(
+        &self,
+        actor: &Actor,
+        account: &AccountId,
+        query: ListQuery,
+    ) -> Result<(Walk, Vec<Port>), Error> {
         if !actor.rules(&self.lineage(account).await?) {
             return Err(Error::forbidden());
         }
+        let ports = self.listed_ports(account, &query).await?;
         let settings = self.settings.get().await?;
+        let places = [Place::Account(account.clone())].into();
         let span = Span { from: query.start, to: query.end, descending: query.descending };
-        // One more than the page, to know where the next one begins.
-        let wanted = query.page_size.map(|size| size.saturating_add(1));
-        let at_once = wanted.map_or(READ_AT_ONCE, |wanted| wanted.min(READ_AT_ONCE));
-        let mut numbers = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.numbers.held_by(account, &span, after, at_once).await?;
-            for (number, document) in page.numbers {
-                if query.filters.iter().all(|filter| filter.keeps(&document)) {
-                    numbers.push(NumberView {
-                        features_available: settings.features.available(&number, actor.is_admin),
-                        number,
-                        revision: None,
-                        mirror: Mirror::Synced,
-                    });
-                }
+        let keep = Keep { filters: query.filters, ..Keep::default() };
+        let walk = Walk::over(&self.numbers, &settings, actor.is_admin, span, places, keep);
+        Ok((walk, ports))
+    }
+
+    /// A name of what this list is now: another one whenever any of it may have changed. It stands
+    /// for lists that are read after it.
+    ///
+    /// # Errors
+    ///
+    /// As [`NumberService::list`].
+    pub async fn list_version(
+        &self,
+        actor: &Actor,
+        account: &AccountId,
+        query: &ListQuery,
+    ) -> Result<String, Error> {
+        let found = self.accounts.get(account).await?;
+        let reseller = found.and_then(|found| found.reseller.clone());
+        let of_reseller = async {
+            match &reseller {
+                Some(reseller) => self.numbers.version_of(reseller).await,
+                None => Ok(String::new()),
             }
-            after = page.next;
-            if after.is_none() || wanted.is_some_and(|wanted| numbers.len() >= wanted) {
-                break;
-            }
+        };
+        let (held, of_reseller) = tokio::join!(self.numbers.version_of(account), of_reseller);
+        let ports =
+            if query.without_ports { Vec::new() } else { self.ports.of_account(account).await? };
+        let settings = self.settings.get().await?;
+        let mut hasher = DefaultHasher::new();
+        (account, actor.is_admin, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+        (held?, of_reseller?, ports).hash(&mut hasher);
+        // Both say all that there is to say of themselves in words.
+        (format!("{query:?}"), format!("{settings:?}")).hash(&mut hasher);
+        Ok(format!("{:016x}", hasher.finish()))
+    }
+
+    /// Lists all numbers but the carriers' own stock, one page of them; administrators only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`], and those of every read.
+    pub async fn list_all(&self, actor: &Actor, query: AllQuery) -> Result<Listing, Error> {
+        if !actor.is_admin {
+            return Err(Error::forbidden());
         }
-        let next = query.page_size.filter(|size| numbers.len() > *size).map(|size| {
-            let next = numbers[size].number.id.clone();
-            numbers.truncate(size);
-            next
-        });
-        let start = numbers.first().map(|first| first.number.id.clone());
-        Ok(Listing { numbers, start, next })
+        let AllQuery { list, carriers, owners } = query;
+        let span = Span { from: list.start, to: list.end, descending: list.descending };
+        let mut databases = self.numbers.databases(false).await?;
+        databases.retain(|database| span.reaches(database));
+        if list.descending {
+            databases.reverse();
+        }
+        let places = databases.into_iter().map(Place::Numbers).collect();
+        let settings = self.settings.get().await?;
+        let keep = Keep { filters: list.filters, carriers, owners };
+        let mut walk = Walk::over(&self.numbers, &settings, true, span, places, keep);
+        let size = list.page_size.unwrap_or(usize::MAX - 1);
+        Ok(Listing::of(walk.fill(size).await?, Vec::new()))
+    }
+
+    /// The numbers of open port requests that belong to the first page of a list: those that the
+    /// account does not hold already, and that the filters keep as they are shown.
+    async fn listed_ports(
+        &self,
+        account: &AccountId,
+        query: &ListQuery,
+    ) -> Result<Vec<Port>, Error> {
+        if query.without_ports || query.start.is_some() {
+            return Ok(Vec::new());
+        }
+        let mut ports = self.ports.of_account(account).await?;
+        ports.retain(|port| query.filters.iter().all(|filter| filter.keeps_port(port)));
+        let held = self.numbers.are_held(account, ports.iter().map(|port| &port.number)).await?;
+        let mut held = held.into_iter();
+        ports.retain(|_| held.next() != Some(true));
+        Ok(ports)
+    }
+}
+
+impl Listing {
+    fn of((numbers, next): (Vec<NumberView>, Option<NumberView>), ports: Vec<Port>) -> Self {
+        Self {
+            start: numbers.first().map(|first| first.number.id.clone()),
+            next: next.map(|next| next.number.id),
+            numbers,
+            ports,
+        }
     }
 }

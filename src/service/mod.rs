@@ -14,14 +14,18 @@ mod error;
 mod explain;
 mod feature_permissions;
 mod filter;
+mod fix;
+mod identify;
 mod list;
 mod lookup;
+mod porting;
 mod reconcile;
 mod release;
 mod repair;
 mod reserve;
 mod system_config;
 mod update;
+mod walk;
 
 pub use self::{
     accounts::NewAccount,
@@ -35,20 +39,23 @@ pub use self::{
     explain::{Explanation, FeatureList, FeaturePermission, Finding, Guard, Repair, Transition},
     feature_permissions::{FeatureHolder, FeatureListKind, FeaturePermissions},
     filter::Filter,
-    list::{ListQuery, Listing},
+    identify::Identity,
+    list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
     reconcile::Reconciliation,
     repair::Repairs,
     system_config::{MASK, Moved, SystemConfig},
     update::Update,
+    walk::Walk,
 };
 pub use crate::repository::{
-    Account, AppDocument, Claim, Claimed, FoundCopy, Inspection, RequestRepository, Version,
+    Account, AppDocument, Claim, Claimed, FoundCopy, Inspection, Port, RequestRepository, Version,
 };
 use crate::{
     domain::{AccountId, Actor, E164, Lineage, Number},
     repository::{
-        AccountRepository, MirrorStatus, NumberRepository, Saved, Settings, SettingsRepository,
+        AccountRepository, MirrorStatus, NumberRepository, PortRepository, Saved, Settings,
+        SettingsRepository,
     },
 };
 
@@ -58,6 +65,7 @@ pub struct NumberService {
     numbers: NumberRepository,
     accounts: AccountRepository,
     settings: SettingsRepository,
+    ports: PortRepository,
     account_rule: AccountRule,
 }
 
@@ -101,7 +109,8 @@ impl NumberService {
         settings: SettingsRepository,
         account_rule: AccountRule,
     ) -> Self {
-        Self { numbers, accounts, settings, account_rule }
+        let ports = PortRepository::beside(&numbers);
+        Self { numbers, accounts, settings, ports, account_rule }
     }
 
     /// The number that `input` means, in any dialled form.

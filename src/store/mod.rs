@@ -306,6 +306,14 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Changes, StoreError>;
 
+    /// A name of the state that a database is in: after every write to it another one. It may
+    /// change without a write as well. Read it before what it is to stand for.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NoDatabase`] when the database does not exist.
+    async fn version(&self, db: &DbName) -> Result<Seq, StoreError>;
+
     /// Reads a checkpoint: a small value kept beside the documents of a database, gone with it,
     /// and not in its feed of changes.
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError>;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use number_manager::domain::{
-    AccountId, Classifier, Classifiers, Converters, E164, NumberDatabase, Numbering, Prefix,
+    AccountId, Classifier, Classifiers, Converters, E164, NumberDatabase, Numbering, Prefix, State,
     database::{account_database, encoded, number_database},
     nanp::{to_1npan, to_npan},
     pretty_print,
@@ -29,7 +29,7 @@ const CLAIMED: &[&[&str]] = &[
     lifecycle::AREAS,
 ];
 /// How many areas no module claims yet.
-const UNCLAIMED: usize = 48;
+const UNCLAIMED: usize = 47;
 
 const SEPARATORS: &str = "separators are removed first when what is left is `+` and digits";
 const ACCOUNT_FORMS: &str = "every form of an account is read, everything else refused";
@@ -111,6 +111,14 @@ vector_tests! {
     raw_account_ids: "account/is_id" => |vector| json!(AccountId::parse(vector.text()).is_ok());
     kinds_of_database: "db_classification" => kind_of_database;
     accounts_of_the_other_vectors: "fixture/account" => fixture_account;
+    states_in_use: "lookup_account/state" => |vector| {
+        let state = State::parse(vector.given["state"].as_str().unwrap()).unwrap();
+        if state.is_in_use() {
+            json!({"usable": true})
+        } else {
+            json!({"error": ["not_in_service", vector.given["assigned_to"]]})
+        }
+    };
 }
 
 #[test]

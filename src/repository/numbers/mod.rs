@@ -9,12 +9,14 @@ mod carriers;
 mod listing;
 mod save;
 mod stored;
+mod unlike;
 
 pub use self::{
     carriers::CarrierPage,
     listing::{HeldPage, Span},
     save::Decision,
     stored::{Stored, Vacancy},
+    unlike::Unlike,
 };
 
 use std::{

@@ -35,6 +35,12 @@ struct FeedRev {
     rev: String,
 }
 
+/// What a server says of a database.
+#[derive(Deserialize)]
+struct Information {
+    update_seq: Value,
+}
+
 /// A page of the feed, which may have held nothing but design documents.
 struct RawPage {
     changes: Changes,
@@ -89,6 +95,12 @@ impl CouchStore {
         let rows = feed.results.into_iter().take(limit).filter(FeedRow::is_a_document);
         let changes = Changes { rows: rows.filter_map(FeedRow::into_change).collect(), last };
         Ok(RawPage { changes, has_more: !stay })
+    }
+
+    /// The place of the last change, as the copies that answered spell it.
+    pub(super) async fn last_place(&self, db: &DbName) -> Result<Seq, Failure> {
+        let answer = self.transport.read(&self.on_database(Method::GET, db, "")).await?;
+        Ok(Seq::new(seq_text(answer.decode::<Information>()?.update_seq)))
     }
 
     /// Reads a checkpoint.

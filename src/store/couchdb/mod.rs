@@ -181,6 +181,11 @@ impl DocumentStore for CouchStore {
         changes.map_err(|failure| failure.of_read("changes", db.as_str(), ""))
     }
 
+    async fn version(&self, db: &DbName) -> Result<Seq, StoreError> {
+        let version = self.last_place(db).await;
+        version.map_err(|failure| failure.of_read("version", db.as_str(), ""))
+    }
+
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {
         let value = self.read_checkpoint(db, name).await;
         value.map_err(|failure| failure.of_read("checkpoint", db.as_str(), name))

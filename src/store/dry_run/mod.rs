@@ -268,6 +268,12 @@ impl DocumentStore for DryRunStore {
         Ok(Changes { rows, last })
     }
 
+    async fn version(&self, db: &DbName) -> Result<Seq, StoreError> {
+        let below = self.ask_below("version", db, Seq::new(""), self.below.version(db)).await?;
+        let (_, own) = self.overlay().changes(db, 0, usize::MAX);
+        Ok(Place { own, below: Some(below) }.to_seq())
+    }
+
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {
         let (own, base) = {
             let overlay = self.overlay();

@@ -296,6 +296,13 @@ impl DocumentStore for SqliteStore {
             .map_err(|fault| fault.into_error("changes", db, ""))
     }
 
+    async fn version(&self, db: &DbName) -> Result<Seq, StoreError> {
+        let name = db.clone();
+        self.read(move |connection| reader::version(connection, &name))
+            .await
+            .map_err(|fault| fault.into_error("version", db, ""))
+    }
+
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {
         let (database, key) = (db.clone(), name.to_owned());
         self.read(move |connection| reader::checkpoint(connection, &database, &key))

@@ -148,6 +148,15 @@ pub(super) fn changes(
     Ok(Changes { rows: changed, last: Seq(last.to_string()) })
 }
 
+/// The place of the last change.
+pub(super) fn version(connection: &Connection, db: &DbName) -> Result<Seq, Fault> {
+    must_exist(connection, db)?;
+    let last: Option<i64> = connection
+        .prepare_cached("SELECT max(seq) FROM documents WHERE db = ?1")?
+        .query_row([db.as_str()], |row| row.get(0))?;
+    Ok(Seq(last.unwrap_or_default().to_string()))
+}
+
 pub(super) fn checkpoint(
     connection: &Connection,
     db: &DbName,

@@ -16,7 +16,6 @@ over_both_stores! {
     a_star_stands_for_any_version,
     a_list_of_tags_names_one_that_holds,
     odd_tags_hold_for_nothing,
-    a_listing_has_no_tag,
     no_member_of_many_writers_is_lost,
     one_of_many_takers_wins,
     one_of_many_creators_wins,
@@ -130,12 +129,6 @@ async fn odd_tags_hold_for_nothing(world: &World) {
         assert_eq!(answer.status.as_u16(), 412, "{odd}");
     }
     assert_eq!(world.everything().await, before);
-}
-
-async fn a_listing_has_no_tag(world: &World) {
-    world.keep(NUMBER, held()).await;
-    let answer = world.ask(HOLDER, Method::GET, &numbers(""), None).await;
-    assert_eq!((answer.status.as_u16(), answer.header("etag")), (200, None));
 }
 
 async fn no_member_of_many_writers_is_lost(world: &World) {

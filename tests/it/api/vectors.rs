@@ -3,7 +3,7 @@
 //! Vectors that are not replayed stand in [`OUT_OF_SCOPE`], answers that differ on purpose in
 //! [`DEVIATIONS`]; what is listed there and would agree fails as well.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use number_manager::api::LimitConfig;
 use serde_json::{Map, Value, json};
 
@@ -14,18 +14,10 @@ use crate::support::app::{ACCOUNT, Answer, PARENT, STRANGER, TestApp};
 const OUT_OF_SCOPE: &[(&str, &str)] = &[
     ("coll-402", "charges"),
     ("search-*", "search for numbers to buy"),
-    ("fix*", "repairs of an account"),
-    ("identify-*", "whose a number is"),
-    ("port-*", "numbers that are being ported in"),
     ("check-local", "asking carriers"),
     ("locality-*", "where a number is"),
     ("put-402*", "charges"),
     ("schema-*", "the schema of a number's public members"),
-    ("list-csv", "CSV"),
-    ("list-ports", "port requests"),
-    ("get-port", "port requests"),
-    ("put-porting", "port requests"),
-    ("list-etag", "tags of listings"),
     ("activate-discovery", "buying"),
     ("activate-rate", "a second bucket for activations"),
     ("task-*", "tasks"),
@@ -39,10 +31,16 @@ const DEVIATIONS: &[(&str, &str)] = &[
     ("get-foreign", "`cause` names the number, as newer servers do"),
     ("post-missing", "`cause` names the number, as newer servers do"),
     ("delete-missing", "`cause` names the number, as newer servers do"),
+    ("identify-unknown", "`cause` names the number, as newer servers do"),
+    ("identify-not-in-service", "a number of somebody above the caller is not found"),
+    ("identify-disabled", "a number of somebody above the caller is not found"),
     ("activate-unknown", "`cause` names the number, as newer servers do"),
     ("put-garbage-43", "an error object, never a bare word"),
     ("activate-aging", "only administrators and the last owner take what is ageing"),
 ];
+
+/// What only KAZOO leaves behind.
+const OWNED_AND_AGEING: &str = "+14155550100 aging, still held by B";
 
 /// One request and the answer to it.
 #[derive(Debug)]
@@ -80,7 +78,9 @@ async fn every_vector_is_answered_as_it_says(world: &World) {
         }
         world.clear().await;
         let differs = vector.replay(world).await.err();
-        world.check_invariants().await;
+        if vector.text("given") != OWNED_AND_AGEING {
+            world.check_invariants().await;
+        }
         match (differs, is_listed(DEVIATIONS, &vector.id)) {
             (None, false) | (Some(_), true) => (),
             (Some(why), false) => wrong.push(format!("{}: {why}", vector.id)),
@@ -111,6 +111,9 @@ impl Vector {
             let app = TestApp::over(world.store.clone(), rate).await;
             self.ask(&app).await;
             self.ask(&app).await
+        } else if self.text("given").contains("port request") {
+            // What was read of port requests counts for a while.
+            self.ask(&world.beside().await).await
         } else if let Some(settings) = self.settings() {
             self.ask(&world.configured(settings).await).await
         } else {
@@ -127,7 +130,13 @@ impl Vector {
         let path = request["path"].as_str().unwrap().replace("NEXT", &next);
         let mut ask = app.ask(method, &path);
         for (name, value) in request["headers"].as_object().unwrap_or(&Map::new()) {
-            ask = ask.header(name, value.as_str().unwrap());
+            ask = match value.as_str().unwrap() {
+                "ETAG of an unchanged list" => {
+                    let list = app.get(&path).token(&app.account(ACCOUNT)).send().await;
+                    ask.header(name, list.header("etag").unwrap())
+                }
+                value => ask.header(name, value),
+            };
         }
         ask = match who(self.text("who")) {
             Who::Nobody => ask,
@@ -143,10 +152,18 @@ impl Vector {
 
     fn check(&self, answer: &Answer) -> Result<(), String> {
         let expect = &self.line["expect"];
-        let json = answer.json();
         if expect["http"] != answer.status.as_u16() {
-            return Err(json.to_string());
+            return Err(answer.text.clone());
         }
+        if answer.status == StatusCode::NOT_MODIFIED {
+            assert_eq!(answer.text, "", "{}", self.id);
+            return Ok(());
+        }
+        if answer.header("content-type") == Some("text/csv; charset=utf-8") {
+            assert!(self.id.ends_with("-csv") && answer.text.starts_with("number,state,"));
+            return Ok(());
+        }
+        let json = answer.json();
         for key in ["status", "error", "message", "data"] {
             if expect.get(key).is_some_and(|value| *value != json[key]) {
                 return Err(json.to_string());
@@ -210,9 +227,22 @@ impl Vector {
             (None, "available") => {
                 world.keep("+14155550150", json!({"pvt_state": "available"})).await;
             }
-            (None, "+14155550100 in_service, +14155550101 reserved" | "as above") => {
+            (None, "+14155550100 in_service, +14155550101 reserved" | "as above")
+                if self.id != "list-no-ports" =>
+            {
                 world.keep("+14155550100", held(ACCOUNT, "in_service")).await;
                 world.keep("+14155550101", held(ACCOUNT, "reserved")).await;
+            }
+            (
+                None,
+                "open port request (state submitted) with +14155550177"
+                | "only in an open port request of A",
+            ) => world.request_port(ACCOUNT, "+14155550177", "submitted").await,
+            (None, "not stored; inside an open port request") => {
+                world.request_port(STRANGER, NUMBER, "pending").await;
+            }
+            (None, "as above") => {
+                world.request_port(ACCOUNT, "+14155550177", "submitted").await;
             }
             (None, given) => assert!(is_nothing(given), "{}: {given}", self.id),
         }
@@ -228,7 +258,7 @@ impl Vector {
 
 /// Texts after which nothing has to be stored.
 fn is_nothing(given: &str) -> bool {
-    matches!(given, "" | "no numbers" | "bucket empty" | "default carriers")
+    matches!(given, "" | "no body" | "no numbers" | "bucket empty" | "default carriers")
         || given.starts_with("not stored")
         || given.starts_with("caller may create")
 }
@@ -264,6 +294,8 @@ fn number_given(given: &str) -> Option<Value> {
         | "+14155550100 in_service, carrier inventory"
         | "as above with should_age true"
         | "+14155550100 any state" => in_service(json!({})),
+        OWNED_AND_AGEING => Some(held(PARENT, "aging")),
+        "+14155550100 in_service at B; B disabled" => Some(held(PARENT, "in_service")),
         "+14155550100 in_service, held by an unrelated account"
         | "+14155550100 held by an unrelated account"
         | "+14155550100 in_service at an unrelated account" => Some(held(STRANGER, "in_service")),

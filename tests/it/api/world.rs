@@ -168,6 +168,22 @@ impl World {
         self.store.commit(vec![Write::put(db, id, Expect::Absent, body)]).await.unwrap();
     }
 
+    /// Stores a port request of one number, under an id that the number and the state make.
+    pub(super) async fn request_port(&self, account: &str, number: &str, state: &str) {
+        let body = json!({
+            "pvt_type": "port_request", "pvt_account_id": account, "pvt_port_state": state,
+            "pvt_created": MADE, "pvt_modified": MADE + 1, "name": "a port",
+            "numbers": {number: {"used_by": "callflow"}},
+        });
+        let id = format!("{number}-{state}");
+        self.put(DbName::new("port_requests"), &id, serde_json::from_value(body).unwrap()).await;
+    }
+
+    /// Another process over the same store.
+    pub(super) async fn beside(&self) -> TestApp {
+        TestApp::over(self.store.clone(), UNLIMITED).await
+    }
+
     /// Another process over the same store, with other settings of numbers.
     pub(super) async fn configured(&self, settings: Value) -> TestApp {
         let Value::Object(body) = json!({ "default": settings }) else { unreachable!() };
@@ -239,9 +255,20 @@ impl World {
         assert_eq!(self.everything().await, before, "{path} changed something");
     }
 
+    /// Removes a number with the copy of the account that most cases are about, in whatever state.
+    pub(super) async fn forget(&self, number: &str) {
+        for db in [number_db(number), account_db(ACCOUNT)] {
+            if let Some(found) = self.store.get(&db, number).await.unwrap().live() {
+                let delete = Write::delete(db, number, found.rev, Body::new());
+                self.store.commit(vec![delete]).await.unwrap();
+            }
+        }
+    }
+
     /// Removes all numbers, copies and settings, and takes rights away again.
     pub(super) async fn clear(&self) {
         let mut dbs = vec![DbName::new("system_config")];
+        dbs.extend(self.store.databases("port_requests").await.unwrap());
         for prefix in ["numbers/", "account/"] {
             dbs.extend(self.store.databases(prefix).await.unwrap());
         }

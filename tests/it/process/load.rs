@@ -27,7 +27,7 @@ async fn an_account_with_many_numbers_takes_little_memory() {
     let mut home = Home::sqlite();
     home.set("log__filter", "warn");
     let begun = Instant::now();
-    fill(&home).await;
+    fill(&home, NUMBERS).await;
     println!("{NUMBERS} numbers stored in {:?}", begun.elapsed());
 
     home.set("log__filter", "info");
@@ -58,7 +58,7 @@ fn id(number: usize) -> String {
 }
 
 /// Stores the numbers with their copies.
-async fn fill(home: &Home) {
+pub(super) async fn fill(home: &Home, count: usize) {
     let store = home.prepared_store().await;
     let account = AccountId::parse(A).unwrap();
     let copies = DbName::new(account_database(&account));
@@ -66,9 +66,9 @@ async fn fill(home: &Home) {
     for database in [&copies, &numbers] {
         store.create_database(database).await.unwrap();
     }
-    for first in (0..NUMBERS).step_by(AT_ONCE) {
+    for first in (0..count).step_by(AT_ONCE) {
         let mut set = Vec::with_capacity(2 * AT_ONCE);
-        for number in first..first + AT_ONCE {
+        for number in first..count.min(first + AT_ONCE) {
             let id = E164::parse(&id(number)).unwrap();
             let carrier = CarrierName::local();
             let mut number =

@@ -10,3 +10,4 @@ mod settings;
 mod slow;
 mod start;
 mod stop;
+mod stream;

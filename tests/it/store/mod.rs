@@ -57,6 +57,7 @@ macro_rules! store_conformance {
                 pages_of_changes_lose_and_repeat_nothing,
                 a_feed_without_news_stays_where_it_is,
                 a_feed_goes_on_where_it_was,
+                every_write_changes_the_version_of_its_database,
                 checkpoints_are_kept_per_database,
                 a_set_ends_at_the_first_write_that_fails,
                 a_set_is_applied_in_order,

@@ -85,6 +85,7 @@ impl TestApp {
                 body_bytes: 8_000_000,
                 body_timeout_ms: 1000,
                 request_timeout_ms: 5000,
+                stream_timeout_ms: 5000,
                 shutdown_timeout_s: 1,
                 page_size: 50,
                 page_size_max: 1000,
@@ -112,6 +113,11 @@ impl TestApp {
         }
         let api = Api::new(service, authenticator.clone(), shared, Metrics::detached(), config);
         Self { router: api::router(api), authenticator, clock }
+    }
+
+    /// Everything that is served.
+    pub(crate) fn router(&self) -> axum::Router {
+        self.router.clone()
     }
 
     /// The clock that everything looks at.

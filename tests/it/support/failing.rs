@@ -1,4 +1,4 @@
-//! A store whose writes fail from some point on, and which applies a set write by write, as CouchDB
+//! A store whose writes or pages fail from some point on, and which applies a set write by write, as CouchDB
 //! does: so a set can be left in its middle.
 
 use std::{
@@ -18,12 +18,25 @@ use serde_json::Value;
 pub(crate) struct FailingStore {
     inner: SharedStore,
     left: AtomicUsize,
+    queries: AtomicUsize,
+    most_queries: usize,
 }
 
 impl FailingStore {
     /// Over `inner`, with `after` writes that succeed.
     pub(crate) fn new(inner: SharedStore, after: usize) -> Self {
-        Self { inner, left: AtomicUsize::new(after) }
+        let left = AtomicUsize::new(after);
+        Self { inner, left, queries: AtomicUsize::new(0), most_queries: usize::MAX }
+    }
+
+    /// Over `inner`, with `after` pages of documents that succeed.
+    pub(crate) fn pages(inner: SharedStore, after: usize) -> Self {
+        Self { most_queries: after, ..Self::new(inner, usize::MAX) }
+    }
+
+    /// How many pages of documents were asked for.
+    pub(crate) fn asked(&self) -> usize {
+        self.queries.load(Ordering::SeqCst)
     }
 
     async fn write(&self, write: Write) -> Result<Committed, StoreError> {
@@ -50,6 +63,9 @@ impl DocumentStore for FailingStore {
     }
 
     async fn query(&self, db: &DbName, query: &Query) -> Result<Page, StoreError> {
+        if self.queries.fetch_add(1, Ordering::SeqCst) >= self.most_queries {
+            return Err(StoreError::new(Kind::Unavailable, "query", db, ""));
+        }
         self.inner.query(db, query).await
     }
 
@@ -80,6 +96,10 @@ impl DocumentStore for FailingStore {
         limit: usize,
     ) -> Result<Changes, StoreError> {
         self.inner.changes(db, since, limit).await
+    }
+
+    async fn version(&self, db: &DbName) -> Result<Seq, StoreError> {
+        self.inner.version(db).await
     }
 
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {

@@ -65,6 +65,31 @@ pub(crate) async fn a_feed_goes_on_where_it_was(store: &Store) {
     assert_eq!(feed(store, &db, place, 10).await.0, []);
 }
 
+pub(crate) async fn every_write_changes_the_version_of_its_database(store: &Store) {
+    let db = with_numbers(store).await;
+    let other = DbName::new("numbers/+1416");
+    let missing = store.version(&other).await.unwrap_err();
+    assert_eq!(missing.kind, Kind::NoDatabase);
+    store.create_database(&other).await.unwrap();
+    let of_other = store.version(&other).await.unwrap();
+
+    let mut seen = vec![store.version(&db).await.unwrap()];
+    let a = create(store, &db, "a", json!({})).await;
+    seen.push(store.version(&db).await.unwrap());
+    assert_eq!(store.version(&db).await.unwrap(), seen[1], "nothing was written");
+    let a = update(store, &db, "a", &a, json!({"n": 1})).await;
+    seen.push(store.version(&db).await.unwrap());
+    create(store, &db, "b", json!({})).await;
+    seen.push(store.version(&db).await.unwrap());
+    delete(store, &db, "a", &a).await.unwrap();
+    seen.push(store.version(&db).await.unwrap());
+    create(store, &db, "a", json!({})).await;
+    seen.push(store.version(&db).await.unwrap());
+    let distinct: BTreeSet<&str> = seen.iter().map(Seq::as_str).collect();
+    assert_eq!(distinct.len(), seen.len(), "{seen:?}");
+    assert_eq!(store.version(&other).await.unwrap(), of_other, "another database was written");
+}
+
 pub(crate) async fn checkpoints_are_kept_per_database(store: &Store) {
     let db = with_numbers(store).await;
     let other = DbName::new("numbers/+1416");
