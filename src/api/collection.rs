@@ -136,7 +136,7 @@ pub(super) async fn activate_numbers(
 }
 
 /// Reads which numbers are meant, and what all of them get.
-async fn read(api: &Api, call: &AccountCall) -> Result<(Batch, Wanted), Fault> {
+pub(super) async fn read(api: &Api, call: &AccountCall) -> Result<(Batch, Wanted), Fault> {
     let data = call.object()?;
     let texts = numbers_of(data, api.limits.batch_size)?;
     let mut wanted = Wanted::unchecked(data)?;
@@ -187,7 +187,7 @@ fn check_size(public: &Map<String, Value>, count: usize, most: usize) -> Result<
 
 /// The answer that shows what became of each. There is no `error` when nothing failed: a user
 /// interface takes the key itself for a failure.
-fn reply(outcomes: Outcomes) -> Reply {
+pub(super) fn reply(outcomes: Outcomes) -> Reply {
     let (mut success, mut error) = (Map::new(), Map::new());
     for (number, outcome) in outcomes {
         match outcome {

@@ -6,10 +6,11 @@ use axum::http::{HeaderMap, HeaderValue, header};
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "content-type, depth, user-agent, x-http-method-override, x-file-size, x-requested-with, \
      if-modified-since, x-file-name, cache-control, x-auth-token, x-kazoo-cluster-id, if-match, \
-     authorization",
+     authorization, if-none-match, idempotency-key, x-request-id, x-pretty-print, prefer",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "content-type, x-auth-token, x-request-id, x-kazoo-cluster-id, location, etag",
+    "content-type, x-auth-token, x-request-id, x-kazoo-cluster-id, location, etag, \
+     idempotency-replayed, retry-after",
 );
 const NONE: HeaderValue = HeaderValue::from_static("OPTIONS");
 

@@ -17,7 +17,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{fault::Fault, request::Call};
 
@@ -25,6 +25,8 @@ use super::{fault::Fault, request::Call};
 pub(super) const EXPIRES: HeaderValue = HeaderValue::from_static("Fri, 01 Jan 1999 00:00:00 GMT");
 /// Without a charset: there is a user interface that reads errors of exactly this type only.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The statuses of what went well.
+const STATUSES: [StatusCode; 3] = [StatusCode::OK, StatusCode::CREATED, StatusCode::ACCEPTED];
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// An answer that went well.
@@ -186,6 +188,32 @@ impl Reply {
     /// An answer in words.
     pub(super) fn text(text: String) -> Self {
         Self { text: Some(text), ..Self::ok(Value::Null) }
+    }
+
+    /// What is kept of the answer for a repetition of the request: nothing that belongs to the
+    /// caller's token or to the request itself. None of data that is written while it is read.
+    pub(super) fn kept(&self) -> Option<Value> {
+        self.stream.is_none().then(|| {
+            json!({
+                "status": self.status.as_u16(),
+                "data": self.data,
+                "metadata": self.metadata,
+                "revision": self.revision,
+                "text": self.text,
+            })
+        })
+    }
+
+    /// The answer of which that was kept.
+    pub(super) fn from_kept(kept: &Value) -> Option<Self> {
+        let text = |key: &str| kept[key].as_str().map(str::to_owned);
+        Some(Self {
+            status: STATUSES.into_iter().find(|status| kept["status"] == status.as_u16())?,
+            metadata: Some(kept["metadata"].clone()).filter(|metadata| !metadata.is_null()),
+            revision: text("revision"),
+            text: text("text"),
+            ..Self::ok(kept["data"].clone())
+        })
     }
 
     fn etag(&self) -> Option<HeaderValue> {

@@ -144,6 +144,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Whether the token allows what a request is about to do.
+    pub(super) fn may(&self, call: &Call) -> bool {
+        self.credentials.scopes.allow(scope_of(call))
+    }
+
     fn needs(&self, scope: &str) -> Result<(), Fault> {
         if self.credentials.scopes.allow(scope) { Ok(()) } else { Err(Fault::forbidden()) }
     }
@@ -180,7 +185,8 @@ fn call_of(parts: &Parts) -> Result<Arc<Call>, Fault> {
     parts.extensions.get::<Arc<Call>>().cloned().ok_or_else(Fault::internal)
 }
 
-fn limit(api: &Api, call: &Call, account: Option<&AccountId>) -> Result<(), Fault> {
+/// Counts a request against the rate limit.
+pub(super) fn limit(api: &Api, call: &Call, account: Option<&AccountId>) -> Result<(), Fault> {
     if let Some(tokens) = api.limiter.take(call.client, account)? {
         call.count(tokens);
     }

@@ -9,7 +9,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    domain::{AccountId, E164},
+    domain::{AccountId, E164, KNOWN_FEATURES},
     service::{DirectoryFault, Error, Invoice, ProviderError},
 };
 
@@ -17,6 +17,8 @@ use super::charges;
 
 /// How many seconds a client should wait before it asks an unreachable store again.
 const RETRY_AFTER: u64 = 1;
+/// The id of a race that was lost too often.
+const CONFLICT: &str = "datastore_conflict";
 
 /// What an error answer says.
 #[derive(Clone, Debug)]
@@ -105,12 +107,27 @@ impl From<Error> for Fault {
                 (StatusCode::CONFLICT, "account_exists", text(account.as_str()))
             }
             Error::UnknownCarrier(name) => return Self::unknown_carrier(name),
+            Error::NoConfig(id) => return Self::no_config(id),
+            Error::Setting(wrong) => {
+                let what = json!({ "message": wrong.reason });
+                return Self::validation(&wrong.key, "invalid", what);
+            }
+            Error::WouldMove(moved) => {
+                let data = json!({
+                    "message": message, "count": moved.count, "numbers": moved.numbers,
+                });
+                return fault(StatusCode::CONFLICT, "numbers_would_move", data);
+            }
+            Error::UnknownFeature(_) => {
+                let data = json!({ "error": "invalid", "known": KNOWN_FEATURES });
+                return fault(StatusCode::NOT_FOUND, "invalid", data);
+            }
             Error::PreconditionFailed => {
                 return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
             }
             Error::ChargesNotAccepted(invoices) => return Self::charges(invoices),
+            Error::Conflict => return plain(StatusCode::CONFLICT, CONFLICT),
             Error::Repeated => return Self::repeated_numbers(),
-            Error::Conflict => return plain(StatusCode::CONFLICT, "datastore_conflict"),
             Error::SearchRestricted | Error::NoReseller => {
                 return fault(StatusCode::NOT_FOUND, message, json!({}));
             }
@@ -177,6 +194,11 @@ impl Fault {
             "not_found": "The number could not be found",
             "cause": cause,
         });
+        fault(StatusCode::NOT_FOUND, "bad_identifier", data)
+    }
+
+    fn no_config(id: &str) -> Self {
+        let data = json!({ "message": "bad identifier", "cause": id });
         fault(StatusCode::NOT_FOUND, "bad_identifier", data)
     }
 
@@ -250,6 +272,47 @@ impl Fault {
     /// The caller asks too often; `wait` is how many seconds that will last.
     pub(crate) fn too_many_requests(wait: u64) -> Self {
         plain(StatusCode::TOO_MANY_REQUESTS, "too_many_requests").with(header::RETRY_AFTER, wait)
+    }
+
+    /// The same request is being worked on; `wait` is how many seconds that may last.
+    pub(crate) fn in_flight(wait: u64) -> Self {
+        plain(StatusCode::CONFLICT, "request_in_flight").with(header::RETRY_AFTER, wait)
+    }
+
+    /// The key was another request's.
+    pub(crate) fn key_reused() -> Self {
+        plain(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused")
+    }
+
+    /// The request was done, and its answer was too large to be kept.
+    pub(crate) fn not_kept(status: &Value) -> Self {
+        let message = "the request was done before, and its answer was too large to be kept";
+        let data = json!({ "message": message, "status": status });
+        fault(StatusCode::CONFLICT, "answer_not_kept", data)
+    }
+
+    /// Whether the same request may go well a moment later though nothing about it changes.
+    pub(crate) fn is_passing(&self) -> bool {
+        let passing = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS];
+        passing.contains(&self.status) || self.message == CONFLICT
+    }
+
+    /// What is kept of the fault for a repetition of the request.
+    pub(crate) fn kept(&self) -> Value {
+        json!({
+            "status": self.status.as_u16(),
+            "message": self.message,
+            "data": self.data,
+            "text": self.text,
+        })
+    }
+
+    /// The fault of which that was kept.
+    pub(crate) fn from_kept(kept: &Value) -> Option<Self> {
+        let status = StatusCode::from_u16(u16::try_from(kept["status"].as_u64()?).ok()?).ok()?;
+        let mut fault = fault(status, kept["message"].as_str()?.to_owned(), kept["data"].clone());
+        fault.0.text = kept["text"].as_str().map(str::to_owned);
+        Some(fault)
     }
 
     /// There is no usable token.
@@ -385,7 +448,7 @@ pub(super) fn of_one(error: Error) -> Value {
 pub(super) fn code_of(error: &str) -> u16 {
     let status = match error {
         "not_found" => StatusCode::NOT_FOUND,
-        "datastore_conflict" | "number_exists" => StatusCode::CONFLICT,
+        "datastore_conflict" | "number_exists" | "numbers_would_move" => StatusCode::CONFLICT,
         "not_reconcilable" | "number_is_porting" | "invalid" => StatusCode::BAD_REQUEST,
         "forbidden" => StatusCode::FORBIDDEN,
         "datastore_unreachable" | "datastore_fault" => StatusCode::SERVICE_UNAVAILABLE,

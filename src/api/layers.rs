@@ -26,6 +26,7 @@ use super::{
     envelope::{self, Frame, Reply},
     extract,
     fault::Fault,
+    idempotency::{self, Replayed},
     path,
     request::{self, Call, Payload, Query},
 };
@@ -33,6 +34,9 @@ use super::{
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What is outside of the versions: health, metrics, and the documents of the API.
 const OUTSIDE: &[&str] = &["livez", "readyz", "metrics", "openapi.json", "docs"];
+
+/// Routes that look at all numbers.
+const UNBOUNDED: &[&str] = &["/v2/maintenance", "/v2/system_configs"];
 
 /// The id that log lines, headers and envelopes of one request share.
 #[derive(Clone, Debug)]
@@ -217,10 +221,12 @@ async fn of_token_account(api: &Api, call: &Call, rest: &str) -> Result<String, 
 }
 
 /// Runs the handler. What writes runs on when the client hangs up or the time is over: a write that
-/// stops halfway helps nobody. Maintenance takes as long as it takes.
-async fn run(api: &Api, call: &Call, request: Request, next: Next) -> Result<Response, Fault> {
-    let is_unbounded = call.route.starts_with("/v2/maintenance");
+/// stops halfway helps nobody. What looks at all numbers takes as long as it takes.
+async fn run(api: &Api, call: &Arc<Call>, request: Request, next: Next) -> Result<Response, Fault> {
+    let is_unbounded = UNBOUNDED.iter().any(|route| call.route.starts_with(route));
     let time = Duration::from_millis(api.limits.request_timeout_ms);
+    let once = idempotency::is_asked(call, request.headers())
+        .then(|| (api.clone(), Arc::clone(call), request.uri().clone(), request.headers().clone()));
     let work = next.run(request);
     if call.method == Method::GET {
         if is_unbounded {
@@ -228,6 +234,14 @@ async fn run(api: &Api, call: &Call, request: Request, next: Next) -> Result<Res
         }
         return timeout(time, work).await.map_err(|_| Fault::slow());
     }
+    let work = async move {
+        match once {
+            Some((api, call, uri, headers)) => {
+                idempotency::once(&api, &call, (uri.path(), &headers), work).await
+            }
+            None => work.await,
+        }
+    };
     let task = api.tracker.spawn(work.in_current_span());
     let done = if is_unbounded {
         task.await
@@ -242,14 +256,19 @@ fn render(outcome: Result<Response, Fault>, frame: &Frame<'_>) -> Response {
         Ok(response) => response,
         Err(fault) => return render_fault(&fault, frame),
     };
-    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
-        return render_fault(&fault, frame);
-    }
-    match response.extensions_mut().remove::<Reply>() {
-        Some(reply) => envelope::render_reply(&reply, frame),
+    let replayed = response.extensions_mut().remove::<Replayed>();
+    let mut response = if let Some(fault) = response.extensions_mut().remove::<Fault>() {
+        render_fault(&fault, frame)
+    } else if let Some(reply) = response.extensions_mut().remove::<Reply>() {
+        envelope::render_reply(&reply, frame)
+    } else {
         // A handler that answers in a form of its own.
-        None => response,
+        response
+    };
+    if replayed.is_some() {
+        idempotency::mark(response.headers_mut());
     }
+    response
 }
 
 fn render_fault(fault: &Fault, frame: &Frame<'_>) -> Response {

@@ -16,7 +16,9 @@ use super::{
         Answer, CommandRequest, ConversionRequest, Faults, JobBody, OperationsBody, UsageBody,
         UsageParameters, UsageRequest,
     },
-    request, sup, text,
+    request, sup,
+    sup_features::{self, FeatureCommand},
+    text,
 };
 
 /// What can be run, with arguments and meaning.
@@ -40,7 +42,8 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "sup",
         "command, args",
         "Runs an old command: carrier_module_usage, convert_carrier_module, \
-         convert_carrier_module_number, generate_numbers.",
+         convert_carrier_module_number, generate_numbers, all_features, app_using, and those of \
+         feature permissions.",
     ),
 ];
 
@@ -65,6 +68,8 @@ pub(super) enum Operation {
     },
     /// Makes numbers for the stock of a carrier.
     Generate(Generation),
+    /// Shows or changes which features are allowed.
+    Features(FeatureCommand),
 }
 
 impl Operation {
@@ -205,6 +210,7 @@ pub(super) async fn run(api: &Api, call: &AdminCall, operation: Operation) -> Re
             }
             Ok(Reply::ok(usage_body(&usage)))
         }
+        Operation::Features(command) => sup_features::run(api, call, command).await,
         Operation::Convert { source, target, scope, dry_run } => {
             let started = api.clock.now();
             let asked = scope_body(&scope);

@@ -11,10 +11,13 @@ mod collection;
 mod cors;
 mod directory;
 mod envelope;
+mod explain;
 mod extract;
 mod fault;
+mod features;
 mod generate;
 mod health;
+mod idempotency;
 mod job;
 mod layers;
 mod limit;
@@ -25,6 +28,7 @@ mod numbers;
 mod openapi;
 mod path;
 mod porting;
+mod reconcile;
 mod repair;
 mod request;
 mod rows;
@@ -32,6 +36,8 @@ mod schema;
 mod search;
 mod shape;
 mod sup;
+mod sup_features;
+mod system_config;
 mod text;
 
 use std::{ops::Deref, sync::Arc};
@@ -45,8 +51,14 @@ use tower_http::{
 };
 use utoipa::openapi::OpenApi;
 
-use crate::{auth::Authenticator, domain::Clock, service::NumberService, telemetry::Metrics};
+use crate::{
+    auth::Authenticator,
+    domain::Clock,
+    service::{NumberService, RequestRepository},
+    telemetry::Metrics,
+};
 
+pub use idempotency::IdempotencyConfig;
 pub use limit::LimitConfig;
 
 /// Answers shorter than this are not worth compressing, in bytes.
@@ -75,6 +87,8 @@ pub struct HttpConfig {
     pub page_size: usize,
     /// The most rows that a page has.
     pub page_size_max: usize,
+    /// How requests with an `Idempotency-Key` are kept.
+    pub idempotency: IdempotencyConfig,
     /// The most numbers that one request may name.
     pub batch_size: usize,
     /// The most bytes that one request may write on all the numbers that it names.
@@ -90,6 +104,8 @@ pub struct Api(Arc<Parts>);
 pub struct Parts {
     /// Everything that can be done with numbers.
     pub service: NumberService,
+    /// The requests that carried a key.
+    pub requests: RequestRepository,
     /// Checks tokens.
     pub authenticator: Arc<Authenticator>,
     /// Tells the time.
@@ -119,6 +135,8 @@ pub struct ApiConfig {
     pub limits: HttpConfig,
     /// How often a client may ask.
     pub rate: LimitConfig,
+    /// The requests that carried a key.
+    pub requests: RequestRepository,
     /// Whether `/metrics` is served here.
     pub serves_metrics: bool,
     /// The name of this process in answers.
@@ -146,6 +164,7 @@ impl Api {
         let document = document();
         Self(Arc::new(Parts {
             service,
+            requests: config.requests,
             authenticator,
             clock,
             limits: config.limits,
@@ -163,7 +182,9 @@ impl Api {
 /// The API's own document.
 #[must_use]
 pub fn document() -> OpenApi {
-    openapi::routes().into_openapi()
+    let mut document = openapi::routes().into_openapi();
+    idempotency::describe(&mut document);
+    document
 }
 
 /// The API's own document, as it is sent and committed.

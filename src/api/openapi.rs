@@ -11,8 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, charges, classifiers, collection, directory, generate, health, lists,
-    maintenance, numbers, porting, repair,
+    Api, accounts, charges, classifiers, collection, directory, explain, features, generate,
+    health, lists, maintenance, numbers, porting, reconcile, repair, system_config,
 };
 
 /// The document without its routes.
@@ -27,6 +27,8 @@ use super::{
         (name = "numbers", description = "The numbers of an account"),
         (name = "classifiers", description = "What can be said of a number without reading it"),
         (name = "accounts", description = "Accounts, as far as numbers need them"),
+        (name = "features", description = "Which features there are, and who may have them"),
+        (name = "settings", description = "What an operator tunes, for administrators"),
         (name = "maintenance", description = "Operations over many numbers, for administrators"),
         (name = "health", description = "The process itself"),
     ),
@@ -81,10 +83,30 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(directory::locate_numbers))
         .routes(routes!(directory::get_prefixes))
         .routes(routes!(directory::get_open_prefixes))
+        .routes(routes!(reconcile::reconcile_number))
+        .routes(routes!(reconcile::reconcile_collection))
+        .routes(routes!(explain::explain_number))
+        .routes(routes!(explain::explain_any_number))
+        .routes(routes!(explain::repair_number))
         .routes(routes!(classifiers::list_classifiers))
         .routes(routes!(classifiers::classify_number))
         .routes(routes!(classifiers::get_carriers_info))
         .routes(routes!(accounts::get_account, accounts::create_account, accounts::update_account))
+        .routes(routes!(
+            system_config::get_config,
+            system_config::replace_config,
+            system_config::merge_config
+        ))
+        .routes(routes!(features::list_features))
+        .routes(routes!(features::get_app))
+        .routes(routes!(features::get_number_features))
+        .routes(routes!(features::add_number_feature, features::remove_number_feature))
+        .routes(routes!(features::get_reseller_features))
+        .routes(routes!(features::add_reseller_feature, features::remove_reseller_feature))
+        .routes(routes!(features::get_system_features))
+        .routes(routes!(features::add_system_feature, features::remove_system_feature))
+        .routes(routes!(features::reset_system_features))
+        .routes(routes!(features::ensure_admin_only_features))
         .routes(routes!(maintenance::list_operations))
         .routes(routes!(maintenance::get_carrier_usage, maintenance::count_carriers))
         .routes(routes!(maintenance::convert_carrier))

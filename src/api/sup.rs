@@ -2,9 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::service::ConversionScope;
+use crate::service::{ConversionScope, FeatureListKind};
 
-use super::{fault::Fault, maintenance::Operation};
+use super::{
+    fault::Fault,
+    maintenance::Operation,
+    sup_features::{FeatureCommand, Subject},
+};
 
 /// The modules whose names may stand in front of a command.
 const MODULES: &[&str] = &["kazoo_numbers_maintenance", "kazoo_number_manager_maintenance"];
@@ -70,7 +74,142 @@ const COMMANDS: &[Command] = &[
             Ok(Operation::generate(kind, account, start, count))
         },
     },
+    Command {
+        name: "all_features",
+        usage: "all_features",
+        arity: 0,
+        operation: |_| Ok(Operation::Features(FeatureCommand::All)),
+    },
+    Command {
+        name: "app_using",
+        usage: "app_using NUMBER ACCOUNT",
+        arity: 2,
+        operation: |args| {
+            let (number, account) = (args[0].text()?, args[1].text()?);
+            Ok(Operation::Features(FeatureCommand::AppUsing(number, account)))
+        },
+    },
+    Command {
+        name: "feature_permissions_on_number",
+        usage: "feature_permissions_on_number NUMBER",
+        arity: 1,
+        operation: |args| Ok(show(Subject::Number(args[0].text()?))),
+    },
+    Command {
+        name: "feature_permissions_on_reseller_of",
+        usage: "feature_permissions_on_reseller_of ACCOUNT",
+        arity: 1,
+        operation: |args| Ok(show(Subject::ResellerOf(args[0].text()?))),
+    },
+    Command {
+        name: "feature_permissions_on_system_config",
+        usage: "feature_permissions_on_system_config",
+        arity: 0,
+        operation: |_| Ok(show(Subject::System)),
+    },
+    Command {
+        name: "add_allowed_feature_on_number",
+        usage: "add_allowed_feature_on_number FEATURE NUMBER",
+        arity: 2,
+        operation: |args| {
+            change(Subject::Number(args[1].text()?), FeatureListKind::Allowed, true, &args[0])
+        },
+    },
+    Command {
+        name: "add_allowed_feature_on_reseller_of",
+        usage: "add_allowed_feature_on_reseller_of FEATURE ACCOUNT",
+        arity: 2,
+        operation: |args| {
+            change(Subject::ResellerOf(args[1].text()?), FeatureListKind::Allowed, true, &args[0])
+        },
+    },
+    Command {
+        name: "add_denied_feature_on_number",
+        usage: "add_denied_feature_on_number FEATURE NUMBER",
+        arity: 2,
+        operation: |args| {
+            change(Subject::Number(args[1].text()?), FeatureListKind::Denied, true, &args[0])
+        },
+    },
+    Command {
+        name: "add_denied_feature_on_reseller_of",
+        usage: "add_denied_feature_on_reseller_of FEATURE ACCOUNT",
+        arity: 2,
+        operation: |args| {
+            change(Subject::ResellerOf(args[1].text()?), FeatureListKind::Denied, true, &args[0])
+        },
+    },
+    Command {
+        name: "add_allowed_feature_on_system_config",
+        usage: "add_allowed_feature_on_system_config FEATURE",
+        arity: 1,
+        operation: |args| change(Subject::System, FeatureListKind::Allowed, true, &args[0]),
+    },
+    Command {
+        name: "remove_allowed_feature_on_number",
+        usage: "remove_allowed_feature_on_number FEATURE NUMBER",
+        arity: 2,
+        operation: |args| {
+            change(Subject::Number(args[1].text()?), FeatureListKind::Allowed, false, &args[0])
+        },
+    },
+    Command {
+        name: "remove_allowed_feature_on_reseller_of",
+        usage: "remove_allowed_feature_on_reseller_of FEATURE ACCOUNT",
+        arity: 2,
+        operation: |args| {
+            change(Subject::ResellerOf(args[1].text()?), FeatureListKind::Allowed, false, &args[0])
+        },
+    },
+    Command {
+        name: "remove_denied_feature_on_number",
+        usage: "remove_denied_feature_on_number FEATURE NUMBER",
+        arity: 2,
+        operation: |args| {
+            change(Subject::Number(args[1].text()?), FeatureListKind::Denied, false, &args[0])
+        },
+    },
+    Command {
+        name: "remove_denied_feature_on_reseller_of",
+        usage: "remove_denied_feature_on_reseller_of FEATURE ACCOUNT",
+        arity: 2,
+        operation: |args| {
+            change(Subject::ResellerOf(args[1].text()?), FeatureListKind::Denied, false, &args[0])
+        },
+    },
+    Command {
+        name: "remove_allowed_feature_on_system_config",
+        usage: "remove_allowed_feature_on_system_config FEATURE",
+        arity: 1,
+        operation: |args| change(Subject::System, FeatureListKind::Allowed, false, &args[0]),
+    },
+    Command {
+        name: "reset_allowed_features_to_defaults_on_system_config",
+        usage: "reset_allowed_features_to_defaults_on_system_config",
+        arity: 0,
+        operation: |_| Ok(Operation::Features(FeatureCommand::Reset)),
+    },
+    Command {
+        name: "ensure_adminonly_features_are_reachable",
+        usage: "ensure_adminonly_features_are_reachable",
+        arity: 0,
+        operation: |_| Ok(Operation::Features(FeatureCommand::EnsureAdminOnly)),
+    },
 ];
+
+fn show(subject: Subject) -> Operation {
+    Operation::Features(FeatureCommand::Show(subject))
+}
+
+fn change(
+    subject: Subject,
+    kind: FeatureListKind,
+    add: bool,
+    feature: &Argument,
+) -> Result<Operation, Fault> {
+    let feature = feature.text()?;
+    Ok(Operation::Features(FeatureCommand::Change { subject, kind, add, feature }))
+}
 
 /// An argument: a text, or a list of them where KAZOO needed a shell.
 enum Argument {
@@ -215,13 +354,13 @@ mod tests {
         check(
             json!({"command": "drop_everything"}),
             expect![[
-                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET | generate_numbers TYPE ACCOUNT START QUANTITY","value":"drop_everything"}}}"#
+                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET | all_features | app_using NUMBER ACCOUNT | feature_permissions_on_number NUMBER | feature_permissions_on_reseller_of ACCOUNT | feature_permissions_on_system_config | add_allowed_feature_on_number FEATURE NUMBER | add_allowed_feature_on_reseller_of FEATURE ACCOUNT | add_denied_feature_on_number FEATURE NUMBER | add_denied_feature_on_reseller_of FEATURE ACCOUNT | add_allowed_feature_on_system_config FEATURE | remove_allowed_feature_on_number FEATURE NUMBER | remove_allowed_feature_on_reseller_of FEATURE ACCOUNT | remove_denied_feature_on_number FEATURE NUMBER | remove_denied_feature_on_reseller_of FEATURE ACCOUNT | remove_allowed_feature_on_system_config FEATURE | reset_allowed_features_to_defaults_on_system_config | ensure_adminonly_features_are_reachable","value":"drop_everything"}}}"#
             ]],
         );
         check(
             json!({"command": "x", "module": "os"}),
             expect![[
-                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET | generate_numbers TYPE ACCOUNT START QUANTITY","value":""}}}"#
+                r#"400 {"command":{"invalid":{"message":"usage: carrier_module_usage [PREFIX] | convert_carrier_module SOURCE TARGET [PREFIX] | convert_carrier_module_number NUMBER TARGET | all_features | app_using NUMBER ACCOUNT | feature_permissions_on_number NUMBER | feature_permissions_on_reseller_of ACCOUNT | feature_permissions_on_system_config | add_allowed_feature_on_number FEATURE NUMBER | add_allowed_feature_on_reseller_of FEATURE ACCOUNT | add_denied_feature_on_number FEATURE NUMBER | add_denied_feature_on_reseller_of FEATURE ACCOUNT | add_allowed_feature_on_system_config FEATURE | remove_allowed_feature_on_number FEATURE NUMBER | remove_allowed_feature_on_reseller_of FEATURE ACCOUNT | remove_denied_feature_on_number FEATURE NUMBER | remove_denied_feature_on_reseller_of FEATURE ACCOUNT | remove_allowed_feature_on_system_config FEATURE | reset_allowed_features_to_defaults_on_system_config | ensure_adminonly_features_are_reachable","value":""}}}"#
             ]],
         );
     }

@@ -13,7 +13,7 @@ use crate::{
     domain::{Clock, clock::SystemClock},
     repository::{
         AccountRepository, FeatureSettingsRepository, KeyRepository, NumberRepository,
-        SettingsRepository, system_databases,
+        RequestRepository, SettingsRepository, system_databases,
     },
     service::{AccountRule, NumberService},
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
@@ -99,6 +99,7 @@ pub(super) async fn build_api(
     let settings = ApiConfig {
         limits: config.http.clone(),
         rate: config.rate_limit,
+        requests: RequestRepository::new(Arc::clone(store), Arc::clone(&clock)),
         serves_metrics: config.metrics_listen()?.is_none(),
         node,
     };

@@ -220,6 +220,7 @@ impl Config {
             ("http.stream_timeout_ms", self.http.stream_timeout_ms),
             ("http.page_size", self.http.page_size as u64),
             ("http.page_size_max", self.http.page_size_max as u64),
+            ("http.idempotency.key_length", self.http.idempotency.key_length as u64),
             ("http.batch_size", self.http.batch_size as u64),
             ("http.batch_bytes", self.http.batch_bytes as u64),
         ] {

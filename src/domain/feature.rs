@@ -257,14 +257,27 @@ impl FeatureTerms<'_> {
         shown.collect()
     }
 
+    /// Whose list says what `number` may have.
+    #[must_use]
+    pub fn allowed_by(&self, number: &Number) -> Layer {
+        self.allowed(number).1
+    }
+
+    /// The list of what `number` may have that has none of its own.
+    #[must_use]
+    pub fn inherited(&self) -> &[String] {
+        self.reseller.allow.as_ref().unwrap_or(&self.system.allow)
+    }
+
     fn allowed<'b>(&'b self, number: &'b Number) -> (&'b [String], Layer) {
         if !number.features_allowed.is_empty() {
             return (&number.features_allowed, Layer::Number);
         }
-        match &self.reseller.allow {
-            Some(allow) => (allow, Layer::Reseller),
-            None => (&self.system.allow, Layer::System),
-        }
+        let layer = match &self.reseller.allow {
+            Some(_) => Layer::Reseller,
+            None => Layer::System,
+        };
+        (self.inherited(), layer)
     }
 
     fn denied(&self, number: &Number, feature: &str, is_admin: bool) -> Option<Denial> {

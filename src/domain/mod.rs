@@ -23,6 +23,7 @@ pub mod database;
 mod dialled;
 pub mod e164;
 pub mod feature;
+pub mod feature_list;
 pub mod history;
 pub mod nanp;
 pub mod number;
@@ -49,6 +50,7 @@ pub use feature::{
     Activation, CarrierFeatures, DEFAULT_FEATURES, Denial, FeatureRules, FeatureTerms,
     KNOWN_FEATURES, Layer, Messaging, ResellerFeatures, strip,
 };
+pub use feature_list::{changed_list, is_same_list};
 pub use history::ReserveHistory;
 pub use number::{LOCAL_FEATURE, Number, Refused, ReleaseRules, Released, Taking};
 pub use numbering::{NotReconcilable, Numbering};

@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 use serde_json::{Map, Value};
 
 use super::{
-    Classifier, Classifiers, Converters, E164, classify, convert,
+    Classifier, Classifiers, Converter, Converters, E164, classify, convert,
     dialled::without_separators,
     pretty::{self, pretty_print},
     settings::{self, ConfigurationError},
@@ -123,6 +123,13 @@ impl Numbering {
     #[must_use]
     pub fn is_reconcilable(&self, input: &str) -> bool {
         self.reconcile.is_match(self.converters.convert(input).as_bytes())
+    }
+
+    /// The rule by which `input` is converted; none when it is left as it is.
+    #[must_use]
+    pub fn converter_of(&self, input: &str) -> Option<&Converter> {
+        let dialled = without_separators(input)?;
+        if dialled.starts_with('+') { None } else { self.converters.find(&dialled) }
     }
 
     /// The rules of conversion.

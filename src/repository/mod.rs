@@ -2,9 +2,9 @@
 //!
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
 //! (reading and saving them), `mirror` (the copies in account databases), `charges` (what they
-//! cost), `ports` (the numbers in
-//! port requests), `accounts`, `settings`, `feature_settings` (what resellers and carriers say),
-//! `keys`. `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
+//! cost), `ports` (the numbers in port requests), `accounts`, `settings`, `feature_settings` (what
+//! resellers and carriers say), `keys`, `requests` (what was answered to requests that carried a
+//! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
 //! about those that are being bought.
 
 mod accounts;
@@ -12,20 +12,24 @@ mod available;
 mod charges;
 mod codec;
 mod feature_settings;
+mod inspect;
 mod keys;
 mod mirror;
 mod numbers;
 mod offers;
 mod ports;
 mod purchases;
+mod requests;
 mod search_settings;
 mod settings;
+mod settings_documents;
 mod stock;
 
 pub use accounts::{Account, AccountRepository, BelowPage};
 pub use available::Standing;
 pub use codec::{UndecodableField, decode, encode};
 pub use feature_settings::FeatureSettingsRepository;
+pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
@@ -34,8 +38,10 @@ pub use numbers::{
 pub use offers::Offer;
 pub use ports::{Port, PortRepository};
 pub use purchases::Purchase;
+pub use requests::{Claim, Claimed, RequestRepository};
 pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};
 pub use settings::{Settings, SettingsError, SettingsRepository};
+pub use settings_documents::{SettingsDocument, SettingsName};
 pub use stock::{Generated, StockItem};
 
 use crate::{

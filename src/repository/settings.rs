@@ -122,6 +122,14 @@ impl SettingsRepository {
         self.last().and_then(|known| known.refused)
     }
 
+    /// Reads the settings now, whatever is known. When they cannot be read they are soon again.
+    pub(super) async fn read_again(&self) {
+        let _one_at_a_time = self.reading.lock().await;
+        if let Ok(known) = self.read().await {
+            self.remember(known);
+        }
+    }
+
     async fn read(&self) -> Result<Known, SettingsError> {
         let source = match self.stored().await {
             Ok(source) => source,

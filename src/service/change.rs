@@ -344,7 +344,7 @@ fn pause_before(attempt: u32) -> Duration {
 }
 
 impl IfMatch {
-    fn holds(&self, found: Option<&str>) -> bool {
+    pub(super) fn holds(&self, found: Option<&str>) -> bool {
         match self {
             Self::Any => found.is_some(),
             Self::OneOf(revisions) => revisions.iter().any(|rev| found == Some(rev.as_str())),

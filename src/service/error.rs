@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{DirectoryFault, batch::NumbersRepeat, billing::Invoice};
+use super::{DirectoryFault, Moved, batch::NumbersRepeat, billing::Invoice};
 use crate::{
-    domain::{AccountId, CarrierName, CreationDenied, E164, InvalidTransition, Refused},
+    domain::{
+        AccountId, CarrierName, ConfigurationError, CreationDenied, E164, InvalidTransition,
+        Refused,
+    },
     providers::{DeniedFeature, ProviderError},
     repository::{ErrorKind, RepositoryError},
 };
@@ -60,6 +63,18 @@ pub enum Error {
     /// No such carrier: the text as given.
     #[error("Bad carrier module: {0}")]
     UnknownCarrier(String),
+    /// There is no such document of settings.
+    #[error("there are no settings {0}")]
+    NoConfig(String),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Setting(ConfigurationError),
+    /// Numbers would no longer be themselves.
+    #[error("{} numbers would no longer be themselves", .0.count)]
+    WouldMove(Moved),
+    /// There is no such feature.
+    #[error("feature {0} is not known")]
+    UnknownFeature(String),
     /// The document is no longer at the revision that the caller named.
     #[error("the document was changed")]
     PreconditionFailed,
@@ -173,9 +188,11 @@ impl Error {
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
-            Self::NotFound(_) | Self::NoAccount(_) | Self::SearchRestricted | Self::NoReseller => {
-                "not_found"
-            }
+            Self::NotFound(_)
+            | Self::NoAccount(_)
+            | Self::NoConfig(_)
+            | Self::SearchRestricted
+            | Self::NoReseller => "not_found",
             Self::NotReconcilable(_) => "not_reconcilable",
             Self::Exists(_) => "number_exists",
             Self::Porting(_) => "number_is_porting",
@@ -185,8 +202,11 @@ impl Error {
             Self::AssignFailure { .. } => "assign_failure",
             Self::Invalid { .. }
             | Self::UnknownCarrier(_)
+            | Self::UnknownFeature(_)
+            | Self::Setting(_)
             | Self::Repeated
             | Self::Provider(ProviderError::Invalid { .. }) => "invalid",
+            Self::WouldMove(_) => "numbers_would_move",
             Self::AccountExists(_) => "account_exists",
             Self::ChargesNotAccepted(_) => "accept_charges",
             Self::PreconditionFailed => "precondition_failed",

@@ -14,6 +14,8 @@ mod convert_carrier;
 mod create;
 mod directory;
 mod error;
+mod explain;
+mod feature_permissions;
 mod features;
 mod filter;
 mod fix;
@@ -24,10 +26,13 @@ mod lookup;
 mod outside;
 mod porting;
 mod quantities;
+mod reconcile;
 mod release;
+mod repair;
 mod reserve;
 mod search;
 mod sources;
+mod system_config;
 mod update;
 mod walk;
 
@@ -48,13 +53,18 @@ pub use self::{
     create::Creation,
     directory::DirectoryFault,
     error::Error,
+    explain::{Explanation, FeatureList, FeaturePermission, Finding, Guard, Repair, Transition},
+    feature_permissions::{FeatureHolder, FeatureListKind, FeaturePermissions},
     filter::Filter,
     generate::{Generation, NewStock},
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
     quantities::AccountQuantities,
+    reconcile::Reconciliation,
+    repair::Repairs,
     search::{Found, SearchQuery, Searcher},
+    system_config::{MASK, Moved, SystemConfig},
     update::Update,
     walk::Walk,
 };
@@ -69,7 +79,10 @@ use crate::{
 };
 pub use crate::{
     providers::ProviderError,
-    repository::{Account, Port},
+    repository::{
+        Account, AppDocument, Claim, Claimed, FoundCopy, Inspection, Port, RequestRepository,
+        Version,
+    },
 };
 
 /// Everything that can be done with numbers.

@@ -85,7 +85,10 @@ impl NumberService {
     }
 
     /// The accounts of a number's reserve history that still exist.
-    async fn existing_reservers(&self, number: &Number) -> Result<BTreeSet<AccountId>, Error> {
+    pub(super) async fn existing_reservers(
+        &self,
+        number: &Number,
+    ) -> Result<BTreeSet<AccountId>, Error> {
         let mut existing = BTreeSet::new();
         for account in number.reserve_history.accounts() {
             if self.accounts.get(account).await?.is_some() {

@@ -95,7 +95,7 @@ impl Operation for Rewrite {
 }
 
 impl Update {
-    fn apply(&self, public: &mut Map<String, Value>) {
+    pub(super) fn apply(&self, public: &mut Map<String, Value>) {
         match self {
             Self::Replace(members) => public.clone_from(members),
             Self::Merge(members) => merge(public, members),
@@ -104,7 +104,7 @@ impl Update {
 }
 
 /// Merges `from` into `into`, object by object; `null` deletes.
-fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
+pub(super) fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     for (key, value) in from {
         match (into.get_mut(key), value) {
             (_, Value::Null) => {

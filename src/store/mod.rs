@@ -253,6 +253,12 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
     /// missing or deleted, and for each when there is no such database.
     async fn revisions(&self, db: &DbName, ids: &[String]) -> Result<Vec<Option<Rev>>, StoreError>;
 
+    /// Every live version of a document, the one that counts first: more than one only after a
+    /// split cluster or a restore. A missing database has none.
+    async fn live_versions(&self, db: &DbName, id: &str) -> Result<Vec<Document>, StoreError> {
+        Ok(self.get(db, id).await?.live().into_iter().collect())
+    }
+
     /// Answers one page of a question. Design documents are never in the answer.
     ///
     /// # Errors

@@ -29,8 +29,8 @@ use serde_json::Value;
 
 use self::{failure::Failure, transport::Request, transport::Transport};
 use super::{
-    Changes, CommitError, Committed, DbName, DocumentStore, IdRange, Kind, Lookup, Page, Query,
-    Question, Rev, Seq, StoreError, WriteSet,
+    Changes, CommitError, Committed, DbName, Document, DocumentStore, IdRange, Kind, Lookup, Page,
+    Query, Question, Rev, Seq, StoreError, WriteSet,
 };
 
 pub use self::config::{CouchConfig, InvalidConfig};
@@ -122,6 +122,11 @@ impl CouchStore {
 impl DocumentStore for CouchStore {
     async fn get(&self, db: &DbName, id: &str) -> Result<Lookup, StoreError> {
         self.look_up(db, id).await.map_err(|failure| failure.of_read("get", db.as_str(), id))
+    }
+
+    async fn live_versions(&self, db: &DbName, id: &str) -> Result<Vec<Document>, StoreError> {
+        let leaves = self.live_leaves(db, id).await;
+        leaves.map_err(|failure| failure.of_read("live_versions", db.as_str(), id))
     }
 
     async fn get_many(&self, db: &DbName, ids: &[String]) -> Result<Vec<Lookup>, StoreError> {

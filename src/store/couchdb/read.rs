@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    super::{DbName, Kind, Lookup, Rev, rules},
+    super::{DbName, Document, Kind, Lookup, Rev, rules},
     CouchStore,
     failure::Failure,
     wire::{Stored, winner},
@@ -95,6 +95,20 @@ impl CouchStore {
             Err(failure) if failure.is_missing() => Ok(Vec::new()),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Every leaf of a document that is not deleted, the winner first.
+    pub(super) async fn live_leaves(
+        &self,
+        db: &DbName,
+        id: &str,
+    ) -> Result<Vec<Document>, Failure> {
+        if !rules::is_legal_id(id) {
+            return Ok(Vec::new());
+        }
+        let mut leaves = self.leaves(db, id, None).await?;
+        leaves.sort_by(|a, b| b.rank().cmp(&a.rank()));
+        Ok(leaves.into_iter().filter_map(|leaf| leaf.into_lookup().live()).collect())
     }
 
     /// The versions at these revisions, in no particular order, as far as they still exist.

@@ -61,7 +61,7 @@ impl Stored {
     }
 
     /// What `CouchDB` compares when it chooses the winner among leaves.
-    fn rank(&self) -> (bool, u64, &str) {
+    pub(super) fn rank(&self) -> (bool, u64, &str) {
         let (generation, hash) = self.rev.split_once('-').unwrap_or_default();
         (!self.deleted, generation.parse().unwrap_or_default(), hash)
     }

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use self::overlay::{Base, Below, Overlay};
 use super::{
-    Body, Changes, CommitError, Committed, DbName, DocumentStore, Expect, IdRange, Kind, Lookup,
-    Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
+    Body, Changes, CommitError, Committed, DbName, Document, DocumentStore, Expect, IdRange, Kind,
+    Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
 };
 
 /// How many documents are asked for at once.
@@ -150,6 +150,16 @@ impl DocumentStore for DryRunStore {
         match own {
             Some(lookup) => Ok(lookup),
             None => self.below.get(db, id).await,
+        }
+    }
+
+    async fn live_versions(&self, db: &DbName, id: &str) -> Result<Vec<Document>, StoreError> {
+        // What was written here has no other versions than its own.
+        match self.get(db, id).await?.live() {
+            Some(document) if !document.conflicts.is_empty() => {
+                self.below.live_versions(db, id).await
+            }
+            document => Ok(document.into_iter().collect()),
         }
     }
 

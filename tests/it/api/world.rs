@@ -30,7 +30,7 @@ pub(super) struct World {
     pub(super) app: TestApp,
     pub(super) store: SharedStore,
     /// Dropped last.
-    _namespace: Option<Namespace>,
+    namespace: Option<Namespace>,
 }
 
 /// Who asks.
@@ -103,7 +103,7 @@ impl World {
     pub(super) async fn embedded() -> Self {
         let store: SharedStore = Arc::new(SqliteStore::in_memory().unwrap());
         let app = TestApp::over(store.clone(), UNLIMITED).await;
-        Self { app, store, _namespace: None }
+        Self { app, store, namespace: None }
     }
 
     /// Over a part of a CouchDB.
@@ -111,7 +111,7 @@ impl World {
         let namespace = CouchServer::namespace();
         let store: SharedStore = Arc::new(namespace.store().await);
         let app = TestApp::over(store.clone(), UNLIMITED).await;
-        Self { app, store, _namespace: Some(namespace) }
+        Self { app, store, namespace: Some(namespace) }
     }
 
     /// Asks something; `data` becomes the body, when there is any.
@@ -196,6 +196,11 @@ impl World {
         let path = format!("/v2/accounts/{account}");
         let data = json!({ "wnm_allow_additions": true });
         self.ask(Who::Admin, Method::PATCH, &path, Some(&data)).await.check_status(200);
+    }
+
+    /// The address of a database on the server, its name percent-encoded; CouchDB only.
+    pub(super) fn database_url(&self, name: &str) -> String {
+        self.namespace.as_ref().expect("a CouchDB").database_url(name)
     }
 
     /// The document of a number.

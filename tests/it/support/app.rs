@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use number_manager::{
-    api::{self, Api, ApiConfig, HttpConfig, LimitConfig},
+    api::{self, Api, ApiConfig, HttpConfig, IdempotencyConfig, LimitConfig},
     auth::{Authenticator, Claims, KeySource},
     carriers::OutsideCarriers,
     domain::{
@@ -17,8 +17,8 @@ use number_manager::{
         clock::{Clock, FixedClock},
     },
     repository::{
-        AccountRepository, FeatureSettingsRepository, NumberRepository, SettingsRepository,
-        system_databases,
+        AccountRepository, FeatureSettingsRepository, NumberRepository, RequestRepository,
+        SettingsRepository, system_databases,
     },
     service::{AccountRule, NewAccount, NumberService},
     store::{SharedStore, sqlite::SqliteStore},
@@ -110,10 +110,16 @@ impl TestApp {
                 shutdown_timeout_s: 1,
                 page_size: 50,
                 page_size_max: 1000,
+                idempotency: IdempotencyConfig {
+                    key_length: 64,
+                    answer_bytes: 10_000,
+                    margin_ms: 1000,
+                },
                 batch_size: 1500,
                 batch_bytes: 8_000_000,
             },
             rate,
+            requests: RequestRepository::new(store.clone(), shared.clone()),
             serves_metrics: true,
             node: "n0de".to_owned(),
         };
@@ -203,6 +209,12 @@ impl Ask<'_> {
     /// A body with this `data`.
     pub(crate) fn data(self, data: &Value) -> Self {
         self.body(serde_json::json!({ "data": data }).to_string())
+    }
+
+    /// The headers of an answer whose body may be packed.
+    pub(crate) async fn raw_headers(self) -> HeaderMap {
+        let request = self.request.body(Body::from(self.body)).unwrap();
+        self.app.router.clone().oneshot(request).await.unwrap().headers().clone()
     }
 
     pub(crate) async fn send(self) -> Answer {

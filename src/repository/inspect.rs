@@ -1,0 +1,281 @@
+//! Everything that is stored of one number, as it is: for looking at what is wrong with it.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+
+use super::{
+    NumberRepository, RepositoryError,
+    codec::{self, Owners},
+    mirror, write_id,
+};
+use crate::{
+    domain::{AccountId, E164, Number, NumberDatabase, account_database, number_database},
+    store::{
+        Body, DbName, Document, IdRange, Kind, Lookup, Order, Query, Question, Rev, WRITE_ID, Write,
+    },
+};
+
+/// How many databases are looked into at once.
+const PARALLEL_LOOKUPS: usize = 16;
+/// How many documents of an account are read at once.
+const PAGE: usize = 500;
+
+/// Everything that is stored of one number.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// The live versions of its document, the one that counts first.
+    pub versions: Vec<Version>,
+    /// Whether there is nothing but what a deletion left behind.
+    pub is_tombstone: bool,
+    /// The owner that the document or the tombstone names.
+    pub owner: Option<AccountId>,
+    /// The last different owner.
+    pub previous_owner: Option<AccountId>,
+    /// The copies that were found.
+    pub copies: Vec<FoundCopy>,
+}
+
+/// A version of a number's document.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Its revision.
+    pub rev: String,
+    /// The number, or why it cannot be read.
+    pub number: Result<Number, String>,
+    body: Body,
+}
+
+/// A copy in an account's database.
+#[derive(Clone, Debug)]
+pub struct FoundCopy {
+    /// The account.
+    pub account: AccountId,
+    /// Its revision.
+    pub rev: String,
+    /// The members in which it differs from the number document that counts.
+    pub differs_in: Vec<String>,
+}
+
+/// A document of an application that routes a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppDocument {
+    /// The application (`callflow`, `trunkstore`).
+    pub app: &'static str,
+    /// The document's id.
+    pub id: String,
+}
+
+impl NumberRepository {
+    /// Reads everything that is stored of a number: its versions, and the copies in the databases of
+    /// the accounts that it names, of `accounts`, or (`deep`) of every account.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn inspect(
+        &self,
+        id: &E164,
+        accounts: BTreeSet<AccountId>,
+        deep: bool,
+    ) -> Result<Inspection, RepositoryError> {
+        let mut seen = self.inspect_document(id).await?;
+        let accounts = if deep { self.account_databases().await? } else { seen.named(accounts) };
+        let truth = seen.versions.first().map(|version| version.body.clone());
+        let look_up = |account: AccountId| async move {
+            let found = self.store.get(&mirror::database(&account), id.as_str()).await?.live();
+            Ok::<_, RepositoryError>(found.map(|found| (account, found)))
+        };
+        let found = stream::iter(accounts).map(look_up).buffered(PARALLEL_LOOKUPS);
+        let found: Vec<_> = found.try_collect().await?;
+        seen.copies = found
+            .into_iter()
+            .flatten()
+            .map(|(account, copy)| FoundCopy {
+                account,
+                rev: copy.rev.as_str().to_owned(),
+                differs_in: differences(truth.as_ref(), &copy.body),
+            })
+            .collect();
+        Ok(seen)
+    }
+
+    async fn inspect_document(&self, id: &E164) -> Result<Inspection, RepositoryError> {
+        let db = DbName::new(number_database(id));
+        let documents = match self.store.get(&db, id.as_str()).await? {
+            Lookup::Live(document) if document.conflicts.is_empty() => vec![document],
+            Lookup::Live(_) => self.store.live_versions(&db, id.as_str()).await?,
+            Lookup::Deleted(tombstone) => {
+                let Owners { owner, previous_owner } = codec::tombstone_owners(&tombstone.body);
+                let is_tombstone = true;
+                return Ok(Inspection {
+                    is_tombstone,
+                    owner,
+                    previous_owner,
+                    ..Inspection::default()
+                });
+            }
+            Lookup::Missing => return Ok(Inspection::default()),
+        };
+        let read = |document: Document| Version {
+            rev: document.rev.as_str().to_owned(),
+            number: self.decode(id, &document.body).map_err(|err| cause(&err)),
+            body: document.body,
+        };
+        let versions: Vec<Version> = documents.into_iter().map(read).collect();
+        let first = versions.first().and_then(|version| version.number.as_ref().ok());
+        let owner = first.and_then(|number| number.owner.clone());
+        let previous_owner = first.and_then(|number| number.previous_owner.clone());
+        Ok(Inspection { versions, owner, previous_owner, ..Inspection::default() })
+    }
+
+    /// The accounts that have a database.
+    async fn account_databases(&self) -> Result<BTreeSet<AccountId>, RepositoryError> {
+        let names = self.store.databases("account/").await?;
+        // Those of a month hold no numbers.
+        let account = |name: &DbName| {
+            let account = AccountId::parse_any(name.as_str()).ok()?;
+            (account_database(&account) == name.as_str()).then_some(account)
+        };
+        Ok(names.iter().filter_map(account).collect())
+    }
+
+    /// The documents of an account by which its applications route a number. Reads every document
+    /// of the account.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn app_documents(
+        &self,
+        account: &AccountId,
+        id: &E164,
+    ) -> Result<Vec<AppDocument>, RepositoryError> {
+        let db = mirror::database(account);
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let query = Query {
+                question: Question::All,
+                range: IdRange { from: String::new(), before: "\u{10ffff}".to_owned() },
+                order: Order::Ascending,
+                after,
+                limit: PAGE,
+            };
+            let page = match self.store.query(&db, &query).await {
+                Err(err) if err.kind == Kind::NoDatabase => return Ok(found),
+                page => page?,
+            };
+            found.extend(page.documents.into_iter().filter_map(|document| {
+                let app = app_of(&document.body, id.as_str())?;
+                Some(AppDocument { app, id: document.id })
+            }));
+            after = page.next;
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// A page of the ids of a database of numbers, and where the next one goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn ids(
+        &self,
+        database: &NumberDatabase,
+        after: Option<String>,
+    ) -> Result<(Vec<String>, Option<String>), RepositoryError> {
+        let query = Query {
+            question: Question::All,
+            range: IdRange::starting_with("+"),
+            order: Order::Ascending,
+            after,
+            limit: PAGE,
+        };
+        match self.store.query(&DbName::new(database.as_str()), &query).await {
+            Err(err) if err.kind == Kind::NoDatabase => Ok((Vec::new(), None)),
+            page => {
+                let page = page?;
+                Ok((page.documents.into_iter().map(|it| it.id).collect(), page.next))
+            }
+        }
+    }
+
+    /// Removes every live version of a number's document but one, and brings the copies in line
+    /// with that. Returns whether there is such a version; otherwise nothing is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Conflict`] when a version was changed meanwhile: the same call goes on.
+    pub async fn keep_version(&self, id: &E164, rev: &str) -> Result<bool, RepositoryError> {
+        let seen = self.inspect_document(id).await?;
+        if !seen.versions.iter().any(|version| version.rev == rev) {
+            return Ok(false);
+        }
+        let accounts = seen.named(BTreeSet::new());
+        let db = DbName::new(number_database(id));
+        for version in seen.versions.iter().filter(|version| version.rev != rev) {
+            // What is removed stays readable in what it leaves behind.
+            let mut tombstone = mirror::mirrored(&version.body);
+            tombstone.insert(WRITE_ID.to_owned(), write_id().into());
+            let lost = Rev::new(version.rev.as_str());
+            let write = Write::delete(db.clone(), id.as_str(), lost, tombstone);
+            match self.store.commit(vec![write]).await {
+                Ok(_) => (),
+                Err(err) if err.error.kind == Kind::Conflict => {
+                    return Err(RepositoryError::Conflict { id: id.to_string() });
+                }
+                Err(err) => return Err(err.error.into()),
+            }
+        }
+        self.sync(id, &accounts).await;
+        Ok(true)
+    }
+}
+
+impl Inspection {
+    /// The accounts that any version names, and `others`.
+    fn named(&self, mut others: BTreeSet<AccountId>) -> BTreeSet<AccountId> {
+        let numbers = self.versions.iter().filter_map(|version| version.number.as_ref().ok());
+        others.extend(numbers.flat_map(|it| it.owner.iter().chain(&it.previous_owner)).cloned());
+        others.extend(self.owner.iter().chain(&self.previous_owner).cloned());
+        others
+    }
+}
+
+/// The members in which a copy differs from the number document; all of the copy's when there is
+/// none.
+fn differences(truth: Option<&Body>, copy: &Body) -> Vec<String> {
+    let (truth, copy) = (truth.map(mirror::mirrored).unwrap_or_default(), mirror::mirrored(copy));
+    let keys: BTreeSet<&String> = truth.keys().chain(copy.keys()).collect();
+    keys.into_iter().filter(|key| truth.get(*key) != copy.get(*key)).cloned().collect()
+}
+
+/// The application whose document this is, if it routes the number.
+fn app_of(body: &Body, number: &str) -> Option<&'static str> {
+    if body.get("pvt_deleted").and_then(Value::as_bool) == Some(true) {
+        return None;
+    }
+    let list = |key: &str| body.get(key).and_then(Value::as_array).into_iter().flatten();
+    match body.get("pvt_type").and_then(Value::as_str)? {
+        "callflow" if list("numbers").any(|it| it == number) => Some("callflow"),
+        "sys_info" if list("servers").any(|server| routes(server, number)) => Some("trunkstore"),
+        _ => None,
+    }
+}
+
+/// Whether a trunk's server is in use and has the number.
+fn routes(server: &Value, number: &str) -> bool {
+    server["options"]["enabled"] != Value::Bool(false)
+        && server["DIDs"].as_object().is_some_and(|numbers| numbers.contains_key(number))
+}
+
+/// An error with what it came from, in one line.
+fn cause(err: &RepositoryError) -> String {
+    match std::error::Error::source(err) {
+        Some(source) => format!("{err}: {source}"),
+        None => err.to_string(),
+    }
+}
