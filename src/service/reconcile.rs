@@ -85,6 +85,8 @@ impl NumberService {
 }
 
 impl Operation for MakeItSo<'_> {
+    const IS_CHARGED: bool = false;
+
     async fn decide(
         &self,
         service: &NumberService,

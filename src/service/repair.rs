@@ -75,6 +75,9 @@ impl NumberService {
 struct UseBy(Option<String>);
 
 impl Operation for UseBy {
+    const IS_CHARGED: bool = false;
+    const CONCERNS_FEATURES: bool = false;
+
     async fn decide(
         &self,
         _: &NumberService,
