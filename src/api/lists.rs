@@ -1,6 +1,6 @@
 //! Lists of numbers: an account's, and all that there are.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -48,7 +48,7 @@ const FILE_NAME_MAX: usize = 100;
     params(AccountPath, ListParameters, TableParameters, SearchParameters),
     responses(
         (status = 200, description = "A page of numbers, or a table", content(
-            (Answer<AccountBody> = "application/json"),
+            (Answer<AccountNumbersBody> = "application/json"),
             (String = "text/csv"),
         )),
         (status = 304, description = "The list is the one of the `ETag` in `If-None-Match`"),
@@ -147,7 +147,9 @@ pub(super) async fn list_all_numbers(
     State(api): State<Api>,
     mut parts: Parts,
 ) -> Result<Reply, Fault> {
-    if !is_list(&Query::read(&parts.uri)) {
+    // The query is no part of the path that the router was given.
+    let call = parts.extensions.get::<Arc<Call>>().ok_or_else(Fault::internal)?;
+    if !is_list(&call.query) {
         let call = OpenCall::from_request_parts(&mut parts, &api).await?;
         return search::search_openly(&api, &call).await;
     }
@@ -249,7 +251,7 @@ fn file_name(wanted: &str) -> String {
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "read by the document's generator only")]
-enum AccountBody {
+enum AccountNumbersBody {
     List(ListingBody),
     Search(SearchBody),
 }

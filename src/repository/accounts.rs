@@ -130,7 +130,7 @@ impl AccountRepository {
                 }
             }
         });
-        let parents = parents.await.map_err(|err: Arc<StoreError>| again(&err))?;
+        let parents = parents.await.map_err(|err: Arc<StoreError>| err.again())?;
         Ok(parents.contains(account))
     }
 
@@ -253,12 +253,6 @@ impl Account {
 /// The account that a copy is of; none when its id is no account's.
 fn read_copy(copy: &Document) -> Option<Account> {
     Some(decode(&AccountId::parse(&copy.id).ok()?, &copy.body))
-}
-
-/// The same failure once more, for another one who waited for it.
-fn again(err: &StoreError) -> StoreError {
-    let db = DbName::new(err.db.as_str());
-    StoreError::new(err.kind, err.call, &db, &err.id).caused_by(err.to_string())
 }
 
 /// Reads what is needed; ids that are none are passed over, as KAZOO does.

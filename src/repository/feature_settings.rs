@@ -15,7 +15,7 @@ use crate::{
         AccountId, Activation, CarrierFeatures, CarrierName, ConfigurationError, Messaging,
         ResellerFeatures, account_database,
     },
-    store::{Body, DbName, Kind, SharedStore},
+    store::{Body, DbName, Kind, SharedStore, StoreError},
 };
 
 /// For how long what was read counts as known, at most.
@@ -55,15 +55,14 @@ impl FeatureSettingsRepository {
         &self,
         reseller: &AccountId,
     ) -> Result<Arc<ResellerFeatures>, RepositoryError> {
-        if let Some(known) = self.resellers.get(reseller).await {
-            return Ok(known);
-        }
-        let db = DbName::new(account_database(reseller));
-        let members = self.members(&db, ACCOUNT_DOCUMENT).await?;
-        let read = read_reseller(&members).map_err(|err| unusable(&db, ACCOUNT_DOCUMENT, err))?;
-        let read = Arc::new(read);
-        self.resellers.insert(reseller.clone(), read.clone()).await;
-        Ok(read)
+        let read = async {
+            let db = DbName::new(account_database(reseller));
+            let members = self.members(&db, ACCOUNT_DOCUMENT).await?;
+            let read = read_reseller(&members);
+            read.map(Arc::new).map_err(|err| unusable(&db, ACCOUNT_DOCUMENT, err))
+        };
+        let read = self.resellers.try_get_with_by_ref(reseller, read).await;
+        read.map_err(|unread: Arc<Unread>| unread.again())
     }
 
     /// How a carrier does messages. What was read in the last five seconds is not read again.
@@ -75,24 +74,22 @@ impl FeatureSettingsRepository {
         &self,
         carrier: &CarrierName,
     ) -> Result<Arc<CarrierFeatures>, RepositoryError> {
-        if let Some(known) = self.carriers.get(carrier).await {
-            return Ok(known);
-        }
-        let db = DbName::new(SETTINGS_DATABASE);
-        let name = carrier.short().unwrap_or(carrier.as_str());
-        let document = format!("{CARRIER_DOCUMENT}.{name}");
-        let members = match self.members(&db, &document).await?.shift_remove("default") {
-            Some(Value::Object(members)) => members,
-            _ => Map::new(),
+        let read = async {
+            let db = DbName::new(SETTINGS_DATABASE);
+            let name = carrier.short().unwrap_or(carrier.as_str());
+            let document = format!("{CARRIER_DOCUMENT}.{name}");
+            let members = match self.members(&db, &document).await?.shift_remove("default") {
+                Some(Value::Object(members)) => members,
+                _ => Map::new(),
+            };
+            read_carrier(&members).map(Arc::new).map_err(|err| unusable(&db, &document, err))
         };
-        let read = read_carrier(&members).map_err(|err| unusable(&db, &document, err))?;
-        let read = Arc::new(read);
-        self.carriers.insert(carrier.clone(), read.clone()).await;
-        Ok(read)
+        let read = self.carriers.try_get_with_by_ref(carrier, read).await;
+        read.map_err(|unread: Arc<Unread>| unread.again())
     }
 
     /// The members of a document; none when there is none.
-    async fn members(&self, db: &DbName, id: &str) -> Result<Body, RepositoryError> {
+    async fn members(&self, db: &DbName, id: &str) -> Result<Body, Unread> {
         match self.store.get(db, id).await {
             Ok(found) => Ok(found.live().map(|found| found.body).unwrap_or_default()),
             Err(err) if err.kind == Kind::NoDatabase => Ok(Body::new()),
@@ -101,8 +98,32 @@ impl FeatureSettingsRepository {
     }
 }
 
-fn unusable(db: &DbName, id: &str, source: ConfigurationError) -> RepositoryError {
-    RepositoryError::Configuration { document: format!("{}/{id}", db.as_str()), source }
+/// Why a document says nothing, told to everybody who waited for it.
+enum Unread {
+    Store(StoreError),
+    Unusable { document: String, source: ConfigurationError },
+}
+
+impl From<StoreError> for Unread {
+    fn from(err: StoreError) -> Self {
+        Self::Store(err)
+    }
+}
+
+impl Unread {
+    fn again(&self) -> RepositoryError {
+        match self {
+            Self::Store(err) => err.again().into(),
+            Self::Unusable { document, source } => {
+                let (document, source) = (document.clone(), source.clone());
+                RepositoryError::Configuration { document, source }
+            }
+        }
+    }
+}
+
+fn unusable(db: &DbName, id: &str, source: ConfigurationError) -> Unread {
+    Unread::Unusable { document: format!("{}/{id}", db.as_str()), source }
 }
 
 fn read_reseller(members: &Map<String, Value>) -> Result<ResellerFeatures, ConfigurationError> {

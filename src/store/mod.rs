@@ -462,6 +462,13 @@ impl StoreError {
         Self { kind, call, db: db.to_string(), id: id.to_owned(), source: None }
     }
 
+    /// The same failure once more, for another one who waited for it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::new(self.kind, self.call, &DbName::new(self.db.as_str()), &self.id)
+            .caused_by(self.to_string())
+    }
+
     /// The same error with the driver's own as its cause.
     #[must_use]
     pub fn caused_by(

@@ -132,7 +132,7 @@ impl NumberRepository {
             let places = ids.into_iter().map(|id| (db.clone(), id));
             match read {
                 Ok(lookups) => found.extend(places.zip(lookups.into_iter().map(Ok))),
-                Err(err) => found.extend(places.map(|place| (place, Err(same(&err))))),
+                Err(err) => found.extend(places.map(|place| (place, Err(err.again())))),
             }
         }
         found
@@ -200,10 +200,4 @@ impl NumberRepository {
         };
         Ok(stored.saved((!deleted).then_some(rev), mirror))
     }
-}
-
-/// The same failure once more, for another number that it is about.
-fn same(err: &StoreError) -> StoreError {
-    let db = DbName::new(err.db.as_str());
-    StoreError::new(err.kind, err.call, &db, &err.id).caused_by(err.to_string())
 }

@@ -435,7 +435,8 @@ async fn a_batch_asks_once_per_database() {
         let about_one =
             seen.iter().filter(|line| line.contains("%2B141555") || line.contains("/+14155"));
         assert_eq!(about_one.count(), 0, "{seen:#?}");
-        assert!(seen.len() <= 12, "{seen:#?}");
+        // The rest is what it is decided by, read once.
+        assert!(seen.len() <= 14, "{seen:#?}");
     }
 }
 

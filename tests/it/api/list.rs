@@ -16,7 +16,6 @@ over_both_stores! {
     a_list_without_pages_has_no_keys,
     odd_sizes_of_pages_are_refused_or_cut,
     odd_filters_keep_nothing_and_break_nothing,
-    a_search_is_not_a_list,
 }
 
 /// The key of the page that begins with a number.
@@ -199,10 +198,4 @@ async fn odd_filters_keep_nothing_and_break_nothing(world: &World) {
     }}});
     let path = numbers("?created_from=1e5");
     world.check_refused((HOLDER, Method::GET, &path, None), 400, "validation error", &data).await;
-}
-
-async fn a_search_is_not_a_list(world: &World) {
-    let data = json!({"message": "not implemented"});
-    let path = numbers("?prefix=415");
-    world.check_refused((HOLDER, Method::GET, &path, None), 501, "not_implemented", &data).await;
 }

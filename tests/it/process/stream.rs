@@ -111,7 +111,8 @@ async fn behind_proxy(settings: &[(&str, &str)]) -> (Home, Proxy, Service) {
 fn on_later_pages(proxy: &Proxy, fault: Fault) {
     let first = std::sync::atomic::AtomicBool::new(true);
     proxy.rule(move |line| {
-        let is_page = line.starts_with("GET") && line.contains("/_all_docs");
+        let is_page =
+            line.starts_with("GET") && line.contains("account%2F") && line.contains("/_all_docs");
         let is_later = is_page && !first.swap(false, std::sync::atomic::Ordering::SeqCst);
         is_later.then(|| fault.clone())
     });
