@@ -3,11 +3,14 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use futures::future::{OptionFuture, join_all};
+
 use super::{
     Error, Filter, NumberService, NumberView,
     walk::{Keep, Place, Walk},
 };
 use crate::{
+    carriers::CARRIERS,
     domain::{AccountId, Actor, CarrierName, E164},
     repository::{Port, Span},
 };
@@ -109,22 +112,32 @@ impl NumberService {
     ) -> Result<String, Error> {
         let found = self.accounts.get(account).await?;
         let reseller = found.and_then(|found| found.reseller.clone());
-        let of_reseller = async {
-            match &reseller {
-                Some(reseller) => self.numbers.version_of(reseller).await,
-                None => Ok(String::new()),
-            }
-        };
-        let (held, of_reseller) = tokio::join!(self.numbers.version_of(account), of_reseller);
+        let (held, terms) =
+            tokio::join!(self.numbers.version_of(account), self.terms_in_words(reseller.as_ref()));
         let ports =
             if query.without_ports { Vec::new() } else { self.ports.of_account(account).await? };
         let settings = self.settings.get().await?;
         let mut hasher = DefaultHasher::new();
         (account, actor.is_admin, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
-        (held?, of_reseller?, ports).hash(&mut hasher);
+        (held?, terms, ports).hash(&mut hasher);
         // Both say all that there is to say of themselves in words.
         (format!("{query:?}"), format!("{settings:?}")).hash(&mut hasher);
         Ok(format!("{:016x}", hasher.finish()))
+    }
+
+    /// What resellers and carriers say about features, as rows are made by it, or why that cannot be
+    /// read: then the rows cannot be made either.
+    async fn terms_in_words(&self, reseller: Option<&AccountId>) -> Vec<String> {
+        let of_reseller =
+            OptionFuture::from(reseller.map(|it| self.feature_settings.of_reseller(it)));
+        let of_carriers = CARRIERS
+            .iter()
+            .filter_map(|carrier| CarrierName::given(carrier.name))
+            .map(|name| async move { self.feature_settings.of_carrier(&name).await });
+        let (of_reseller, of_carriers) = tokio::join!(of_reseller, join_all(of_carriers));
+        let mut words = vec![format!("{of_reseller:?}")];
+        words.extend(of_carriers.iter().map(|said| format!("{said:?}")));
+        words
     }
 
     /// Lists all numbers but the carriers' own stock, one page of them; administrators only.

@@ -16,6 +16,7 @@ over_both_stores! {
     a_list_without_pages_has_no_keys,
     odd_sizes_of_pages_are_refused_or_cut,
     odd_filters_keep_nothing_and_break_nothing,
+    a_search_is_not_a_list,
 }
 
 /// The key of the page that begins with a number.
@@ -198,4 +199,11 @@ async fn odd_filters_keep_nothing_and_break_nothing(world: &World) {
     }}});
     let path = numbers("?created_from=1e5");
     world.check_refused((HOLDER, Method::GET, &path, None), 400, "validation error", &data).await;
+}
+async fn a_search_is_not_a_list(world: &World) {
+    world.keep("+14155550100", held("in_service")).await;
+    let found = world.ask(HOLDER, Method::GET, &numbers("?prefix=415"), None).await;
+    assert_eq!(found.data(200), json!([]), "what is held is for nobody to buy");
+    let listed = world.ask(HOLDER, Method::GET, &numbers("?prefix=%20"), None).await.data(200);
+    assert!(listed["numbers"].get("+14155550100").is_some());
 }

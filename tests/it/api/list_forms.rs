@@ -7,7 +7,7 @@ use axum::{
     http::{Method, Request},
 };
 use futures::StreamExt;
-use number_manager::store::{Expect, Write};
+use number_manager::store::{Body, DbName, Expect, Write};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -192,12 +192,20 @@ async fn whatever_changes_a_list_changes_its_tag(world: &World) {
     let app = world.configured(json!({"features": {"deny": ["failover"]}})).await;
     let listed = app.get(&numbers("")).token(&app.account(ACCOUNT)).send().await;
     tags.push(listed.header("etag").unwrap().to_owned());
-    let mut parent = world.copy(PARENT, PARENT).await.unwrap();
-    parent.body.insert("changed".to_owned(), true.into());
-    let write = Write::put(account_db(PARENT), PARENT, Expect::At(parent.rev), parent.body);
-    world.store.commit(vec![write]).await.unwrap();
-    let listed = app.get(&numbers("")).token(&app.account(ACCOUNT)).send().await;
-    tags.push(listed.header("etag").unwrap().to_owned());
+    let says = |members: Value| serde_json::from_value::<Body>(members).unwrap();
+    let denies = says(json!({"features": {"deny": ["prepend"]}}));
+    world.put(account_db(PARENT), "configs_number_manager", denies).await;
+    let messages = json!({"default": {"features": {"sms": {"enabled": true}}}});
+    let carriers = [None, Some(says(messages))];
+    for carrier in carriers {
+        if let Some(carrier) = carrier {
+            let db = DbName::new("system_config");
+            world.put(db, "number_manager.inventory", carrier).await;
+        }
+        let app = world.beside().await;
+        let listed = app.get(&numbers("")).token(&app.account(ACCOUNT)).send().await;
+        tags.push(listed.header("etag").unwrap().to_owned());
+    }
     let distinct: std::collections::BTreeSet<_> = tags.iter().collect();
     assert_eq!(distinct.len(), tags.len(), "{tags:?}");
     // What is somebody else's changes nothing.
@@ -205,6 +213,7 @@ async fn whatever_changes_a_list_changes_its_tag(world: &World) {
     world
         .keep("+14175550100", json!({"pvt_state": "in_service", "pvt_assigned_to": STRANGER}))
         .await;
+    let app = world.beside().await;
     let listed = app.get(&numbers("")).token(&app.account(ACCOUNT)).send().await;
     assert_eq!(listed.header("etag").unwrap(), before);
 }

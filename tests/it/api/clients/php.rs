@@ -12,7 +12,7 @@ over_both_stores! {
 
 const USER: Who = Who::Account(ACCOUNT);
 
-/// Any error of `fetch` means a new number, which is PUT; what is known is POSTed.
+/// Any error of `fetch` means a new number, which is PUT; what is known gets a POST.
 async fn a_number_is_saved(world: &World) {
     world.allow_additions(ACCOUNT).await;
     assert_eq!(world.about(USER, Method::GET, "", None).await.status, 404);
