@@ -1,4 +1,4 @@
-//! Who puts features on numbers: one file each, in [`standard`] by a line.
+//! Who puts features on numbers: one file each, in `standard` by a line.
 //!
 //! A provider says what the public members of a number ask of it; [`plan`] holds that against what
 //! is allowed and brings the number in line. That is pure. What must be done outside is
