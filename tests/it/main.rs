@@ -10,6 +10,7 @@ mod features;
 mod lifecycle;
 mod numbering;
 mod openapi;
+mod operations;
 mod ownership;
 mod process;
 mod release;
