@@ -85,7 +85,7 @@ async fn whoever_does_not_read_is_cut_off(service: &Service) {
     );
     client.write_all(head.as_bytes()).await.unwrap();
     // Until the other side has given up, nothing is taken.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
     let mut body = Vec::new();
     let read = timeout(Duration::from_secs(20), client.read_to_end(&mut body)).await;
     // A reset is an end, too.
