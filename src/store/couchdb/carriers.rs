@@ -13,9 +13,10 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
-    super::{DbName, IdRange, Page, Query},
+    super::{DbName, IdRange, Kind, Page, Query},
     CouchStore,
     failure::Failure,
     pages::{Row, Span, page, rows_asked},
@@ -24,6 +25,8 @@ use super::{
     wire::Stored,
 };
 
+/// How often a view that is missing is asked for again, once it was installed.
+const INSTALLATIONS: u32 = 6;
 /// The path of the view within a database.
 const VIEW: &str = "/_design/number_manager/_view/carriers";
 
@@ -132,15 +135,20 @@ impl CouchStore {
         Ok(self.read_index(db, &request).await?.decode::<Results>()?.results)
     }
 
-    /// Reads the view; installs it first where it is missing.
+    /// Reads the view; installs it first where it is missing. The server remembers design documents
+    /// and may answer for a moment by the one that was there before. A view that stays missing is a
+    /// failure, never a database without numbers.
     async fn read_index(&self, db: &DbName, request: &Request) -> Result<Answer, Failure> {
-        match self.await_index(request).await {
-            Err(failure) if failure.is_missing() && !failure.is_no_database() => {
-                self.install_number_indexes(db).await?;
-                self.await_index(request).await
+        for attempt in 0..INSTALLATIONS {
+            match self.await_index(request).await {
+                Err(failure) if failure.is_missing() && !failure.is_no_database() => {
+                    self.install_number_indexes(db).await?;
+                    sleep(self.transport.pause(attempt)).await;
+                }
+                other => return other,
             }
-            other => other,
         }
+        Err(Failure::Own(Kind::Unavailable, "the index is not there although it was installed"))
     }
 
     async fn await_index(&self, request: &Request) -> Result<Answer, Failure> {
