@@ -6,6 +6,8 @@ pub mod carriers;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod jobs;
+pub mod maintenance;
 pub mod providers;
 pub mod repository;
 pub mod service;

@@ -195,7 +195,7 @@ pub(super) fn limit(api: &Api, call: &Call, account: Option<&AccountId>) -> Resu
 
 /// What a token must allow for this request.
 fn scope_of(call: &Call) -> &'static str {
-    if call.route.starts_with("/v2/maintenance") {
+    if call.route.starts_with("/v2/maintenance") || call.route.starts_with("/v2/jobs") {
         "maintenance"
     } else if call.method == Method::GET {
         "read"

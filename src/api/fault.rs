@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{AccountId, E164, KNOWN_FEATURES},
+    jobs::JobError,
     service::{DirectoryFault, Error, Invoice, ProviderError},
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Details {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// A text that is sent in place of the envelope.
     pub(crate) text: Option<String>,
+    /// The line that an old command printed in this case.
+    pub(crate) line: Option<String>,
     /// What happened, for the log only.
     pub(crate) source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -59,6 +62,7 @@ fn fault(status: StatusCode, message: impl Into<Cow<'static, str>>, data: Value)
         data,
         headers: Vec::new(),
         text: None,
+        line: None,
         source: None,
     }))
 }
@@ -161,6 +165,36 @@ impl From<Error> for Fault {
     }
 }
 
+impl From<JobError> for Fault {
+    fn from(error: JobError) -> Self {
+        let message = error.to_string();
+        match error {
+            JobError::Service(error) => error.into(),
+            JobError::UnknownOperation(name) => {
+                let data = json!({ "message": "bad identifier", "cause": name });
+                fault(StatusCode::NOT_FOUND, "bad_identifier", data)
+            }
+            JobError::UnknownJob(id) => {
+                let data = json!({ "message": "bad identifier", "cause": id });
+                fault(StatusCode::NOT_FOUND, "bad_identifier", data)
+            }
+            JobError::Missing(member) => Self::required(member),
+            JobError::Wrong { member, problem, value } => {
+                let what = json!({ "message": format!("{member} {problem}"), "value": value });
+                Self::validation(&member, "invalid", what)
+            }
+            JobError::Running(job) => {
+                let data = json!({ "message": message, "job": job });
+                fault(StatusCode::CONFLICT, "job_is_running", data)
+            }
+            JobError::State { id, state } => {
+                let data = json!({ "message": message, "job": id, "state": state });
+                fault(StatusCode::CONFLICT, "job_state", data)
+            }
+        }
+    }
+}
+
 impl Fault {
     /// The fault of an operation that only reads: a text that is no number is not found either.
     pub(crate) fn reading(error: Error) -> Self {
@@ -204,7 +238,10 @@ impl Fault {
 
     fn unknown_carrier(name: &str) -> Self {
         let cause = format!("'{name}' is not known by the system");
-        of_number(StatusCode::BAD_REQUEST, "invalid", Some(&cause), "invalid".to_owned())
+        let status = StatusCode::BAD_REQUEST;
+        let mut fault = of_number(status, "invalid", Some(&cause), "invalid".to_owned());
+        fault.0.line = Some(format!("Bad carrier module: {name}"));
+        fault
     }
 
     fn directory(directory: &DirectoryFault, message: String) -> Self {
@@ -449,6 +486,7 @@ pub(super) fn code_of(error: &str) -> u16 {
     let status = match error {
         "not_found" => StatusCode::NOT_FOUND,
         "datastore_conflict" | "number_exists" | "numbers_would_move" => StatusCode::CONFLICT,
+        "stale" => StatusCode::CONFLICT,
         "not_reconcilable" | "number_is_porting" | "invalid" => StatusCode::BAD_REQUEST,
         "forbidden" => StatusCode::FORBIDDEN,
         "datastore_unreachable" | "datastore_fault" => StatusCode::SERVICE_UNAVAILABLE,

@@ -15,10 +15,9 @@ mod explain;
 mod extract;
 mod fault;
 mod features;
-mod generate;
 mod health;
 mod idempotency;
-mod job;
+mod jobs;
 mod layers;
 mod limit;
 mod listing;
@@ -54,6 +53,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     auth::Authenticator,
     domain::Clock,
+    jobs::Jobs,
     service::{NumberService, RequestRepository},
     telemetry::Metrics,
 };
@@ -104,6 +104,8 @@ pub struct Api(Arc<Parts>);
 pub struct Parts {
     /// Everything that can be done with numbers.
     pub service: NumberService,
+    /// Long work.
+    pub jobs: Jobs,
     /// The requests that carried a key.
     pub requests: RequestRepository,
     /// Checks tokens.
@@ -135,6 +137,8 @@ pub struct ApiConfig {
     pub limits: HttpConfig,
     /// How often a client may ask.
     pub rate: LimitConfig,
+    /// Long work.
+    pub jobs: Jobs,
     /// The requests that carried a key.
     pub requests: RequestRepository,
     /// Whether `/metrics` is served here.
@@ -164,6 +168,7 @@ impl Api {
         let document = document();
         Self(Arc::new(Parts {
             service,
+            jobs: config.jobs,
             requests: config.requests,
             authenticator,
             clock,

@@ -11,8 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, charges, classifiers, collection, directory, explain, features, generate,
-    health, lists, maintenance, numbers, porting, reconcile, repair, system_config,
+    Api, accounts, charges, classifiers, collection, directory, explain, features, health, jobs,
+    lists, maintenance, numbers, porting, reconcile, repair, system_config,
 };
 
 /// The document without its routes.
@@ -109,9 +109,18 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(features::ensure_admin_only_features))
         .routes(routes!(maintenance::list_operations))
         .routes(routes!(maintenance::get_carrier_usage, maintenance::count_carriers))
-        .routes(routes!(maintenance::convert_carrier))
-        .routes(routes!(generate::generate_numbers))
         .routes(routes!(maintenance::run_command))
+        .routes(routes!(maintenance::run_operation))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::get_job, jobs::delete_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::pause_job))
+        .routes(routes!(jobs::resume_job))
+        .routes(routes!(jobs::apply_job))
+        .routes(routes!(jobs::revert_job))
+        .routes(routes!(jobs::get_plan))
+        .routes(routes!(jobs::get_journal))
+        .routes(routes!(jobs::follow_job))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
@@ -541,15 +550,17 @@ struct AccountData {
     enabled: Option<bool>,
 }
 
-/// Which numbers an operation is about: exactly one member.
+/// What an operation is about: one member, or accounts with databases or numbers.
 #[derive(ToSchema)]
 struct ScopeBody {
     /// All of them.
     all: Option<bool>,
     /// Those in these databases.
     databases: Option<Vec<String>>,
-    /// Those that begin so.
+    /// Those that begin so: `+` and at least four digits.
     prefix: Option<String>,
+    /// Those of these accounts.
+    accounts: Option<Vec<String>>,
     /// These.
     numbers: Option<Vec<String>>,
 }
@@ -568,22 +579,26 @@ struct UsageData {
     scope: Option<ScopeBody>,
 }
 
-/// A conversion.
+/// What an operation is to do.
 #[derive(ToSchema)]
-pub(super) struct ConversionRequest {
-    data: ConversionData,
+pub(super) struct OperationRequest {
+    data: OperationData,
 }
 
-/// Which numbers get which carrier.
+/// The arguments of the operation, its scope, and the options of every job.
 #[derive(ToSchema)]
-struct ConversionData {
-    /// The carrier that they have, as it is stored; needed unless numbers are named.
-    source: Option<String>,
-    /// The carrier that they get.
-    target: String,
-    scope: ScopeBody,
-    /// Whether nothing is written.
+struct OperationData {
+    scope: Option<ScopeBody>,
+    /// Whether nothing is written; so it is for a destructive operation that is not confirmed.
     dry_run: Option<bool>,
+    /// The operation's name again, for one that removes something.
+    confirm: Option<String>,
+    /// The most documents of one page.
+    page_size: Option<u64>,
+    /// How many databases are worked on at once.
+    concurrency: Option<u64>,
+    /// The pause between two pages of a database, in milliseconds.
+    pause_ms: Option<u64>,
 }
 
 /// An old command.
@@ -599,6 +614,10 @@ struct CommandData {
     command: String,
     /// Texts, or lists of them where numbers or prefixes are asked for.
     args: Option<Vec<Value>>,
+    /// The command again, for one that removes something; it runs dry otherwise.
+    confirm: Option<String>,
+    /// Whether nothing is written.
+    dry_run: Option<bool>,
     /// The module, if it is named apart.
     module: Option<String>,
 }
@@ -612,9 +631,29 @@ pub(super) struct OperationsBody(Vec<OperationBody>);
 struct OperationBody {
     /// Its name.
     operation: String,
-    /// What it takes.
-    arguments: String,
-    /// What it does.
+    /// What is true afterwards.
+    meaning: String,
+    /// What it takes beside a scope and the options of every job.
+    arguments: Vec<ArgumentBody>,
+    /// The scopes that it takes.
+    scopes: Vec<String>,
+    /// Whether it runs dry unless it is confirmed.
+    is_destructive: bool,
+    /// How the old commands are used.
+    commands: Option<Vec<String>>,
+}
+
+/// An argument of an operation.
+#[derive(ToSchema)]
+struct ArgumentBody {
+    /// Its name.
+    name: String,
+    /// `text`, `flag`, `integer` or `list`.
+    #[schema(rename = "type")]
+    kind: String,
+    /// Whether it must be given.
+    required: bool,
+    /// What it means.
     meaning: String,
 }
 
@@ -625,80 +664,6 @@ pub(super) struct UsageBody {
     databases: BTreeMap<String, BTreeMap<String, u64>>,
     /// By carrier.
     totals: BTreeMap<String, u64>,
-}
-
-/// A finished job.
-#[derive(ToSchema)]
-pub(super) struct JobBody {
-    /// Its id.
-    id: String,
-    /// What it did.
-    operation: String,
-    /// `succeeded`, `partial` or `failed`.
-    state: String,
-    /// As RFC 3339.
-    created: String,
-    /// As RFC 3339.
-    started: String,
-    /// As RFC 3339.
-    finished: String,
-    /// What it was about.
-    scope: Value,
-    options: JobOptions,
-    progress: JobProgress,
-    counts: JobCounts,
-    /// By database.
-    per_database: BTreeMap<String, JobCounts>,
-    /// Whether there were more failures than are listed.
-    truncated: bool,
-    /// The first failures.
-    failures: Vec<JobFailure>,
-}
-
-/// How a job ran.
-#[derive(ToSchema)]
-struct JobOptions {
-    /// Whether nothing was written.
-    dry_run: bool,
-}
-
-/// How far a job came.
-#[derive(ToSchema)]
-struct JobProgress {
-    /// Databases that are finished.
-    databases_done: u64,
-    /// Databases in all.
-    databases_total: u64,
-}
-
-/// What became of the numbers.
-#[derive(ToSchema)]
-struct JobCounts {
-    /// Looked at.
-    read: u64,
-    /// Changed.
-    changed: u64,
-    /// Right already.
-    unchanged: u64,
-    /// Left out.
-    skipped: u64,
-    /// Not changed.
-    failed: u64,
-}
-
-/// A number that was not changed.
-#[derive(ToSchema)]
-struct JobFailure {
-    /// The number.
-    id: String,
-    /// Its database.
-    database: Option<String>,
-    /// The error's status.
-    code: u16,
-    /// The error's id.
-    error: String,
-    /// The same in words.
-    message: String,
 }
 
 /// How the process is.

@@ -40,6 +40,8 @@ pub(super) struct Call {
     pub wants_text: bool,
     /// Whether the client wants a table where there is one.
     pub wants_csv: bool,
+    /// For how many seconds the client wants to wait (`Prefer: wait=N`).
+    pub waits: Option<u64>,
     /// The name that the client has for what it downloads.
     pub file_name: Option<String>,
     /// What the client expects to be stored (`If-Match`).
@@ -249,6 +251,7 @@ impl Call {
             token: None,
             wants_text: of_header(header::ACCEPT).is_some_and(wants_text),
             wants_csv: asks_csv || of_header(header::ACCEPT) == Some("text/csv"),
+            waits: headers.get_all("prefer").iter().find_map(waits),
             file_name,
             if_match: headers.contains_key(header::IF_MATCH).then(|| if_match(headers)),
             if_none_match: tags(headers, &header::IF_NONE_MATCH).map(weak).collect(),
@@ -350,6 +353,13 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Whether words come before JSON among the types that a client takes.
+/// The seconds of a preference to wait (RFC 7240 §4.3).
+fn waits(preferences: &HeaderValue) -> Option<u64> {
+    let preferences = preferences.to_str().ok()?;
+    let mut parts = preferences.split([',', ';']).map(str::trim);
+    parts.find_map(|part| part.strip_prefix("wait=")?.trim_matches('"').parse().ok())
+}
+
 fn wants_text(accept: &str) -> bool {
     let kinds = accept.split(',').filter_map(|kind| kind.split(';').next()).map(str::trim);
     let mut known = kinds.filter(|kind| matches!(*kind, "text/plain" | "application/json"));
@@ -451,5 +461,15 @@ mod tests {
         assert!(wants_text("text/plain;q=0.9, application/json"));
         assert!(!wants_text("application/json, text/plain, */*"));
         assert!(!wants_text("*/*"));
+    }
+
+    #[test]
+    fn a_preference_says_how_long_to_wait() {
+        let check = |text, seconds| assert_eq!(waits(&HeaderValue::from_static(text)), seconds);
+        check("wait=10", Some(10));
+        check("respond-async, wait=5", Some(5));
+        check("respond-async; foo, wait=\"7\"", Some(7));
+        check("wait=soon", None);
+        check("return=minimal", None);
     }
 }

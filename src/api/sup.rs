@@ -1,204 +1,237 @@
 //! The old commands: one table from a command and its arguments to an operation.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::service::{ConversionScope, FeatureListKind};
+use crate::service::FeatureListKind;
 
 use super::{
     fault::Fault,
-    maintenance::Operation,
     sup_features::{FeatureCommand, Subject},
 };
 
 /// The modules whose names may stand in front of a command.
 const MODULES: &[&str] = &["kazoo_numbers_maintenance", "kazoo_number_manager_maintenance"];
 
+/// What an old command asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Command {
+    /// To count numbers by carrier; everywhere when there are no prefixes.
+    Usage {
+        /// The databases or prefixes.
+        prefixes: Option<Vec<String>>,
+    },
+    /// To show or change which features are allowed.
+    Features(FeatureCommand),
+    /// A job.
+    Job {
+        /// The operation.
+        operation: &'static str,
+        /// Its arguments and its scope.
+        members: Map<String, Value>,
+    },
+}
+
 /// An old command with that many arguments.
-struct Command {
+struct OldCommand {
     name: &'static str,
     usage: &'static str,
     arity: usize,
-    operation: fn(&[Argument]) -> Result<Operation, Fault>,
+    means: fn(&[Argument]) -> Result<Command, Fault>,
 }
 
 /// Every command.
-const COMMANDS: &[Command] = &[
-    Command {
+const COMMANDS: &[OldCommand] = &[
+    OldCommand {
         name: "carrier_module_usage",
         usage: "carrier_module_usage [PREFIX]",
         arity: 0,
-        operation: |_| Ok(Operation::Usage { prefixes: None }),
+        means: |_| Ok(Command::Usage { prefixes: None }),
     },
-    Command {
+    OldCommand {
         name: "carrier_module_usage",
         usage: "carrier_module_usage [PREFIX]",
         arity: 1,
-        operation: |args| Ok(Operation::Usage { prefixes: Some(args[0].texts()) }),
+        means: |args| Ok(Command::Usage { prefixes: Some(args[0].texts()) }),
     },
-    Command {
+    OldCommand {
         name: "convert_carrier_module",
         usage: "convert_carrier_module SOURCE TARGET [PREFIX]",
         arity: 2,
-        operation: |args| {
-            let scope = ConversionScope::All;
-            Ok(Operation::convert(Some(args[0].text()?), args[1].text()?, scope))
+        means: |args| {
+            let (source, target) = (args[0].text()?, args[1].text()?);
+            let scope = json!({ "all": true });
+            Ok(job(
+                "convert_carrier",
+                json!({ "source": source, "target": target, "scope": scope }),
+            ))
         },
     },
-    Command {
+    OldCommand {
         name: "convert_carrier_module",
         usage: "convert_carrier_module SOURCE TARGET [PREFIX]",
         arity: 3,
-        operation: |args| {
-            let scope = ConversionScope::Prefixes(args[2].texts());
-            Ok(Operation::convert(Some(args[0].text()?), args[1].text()?, scope))
+        means: |args| {
+            let (source, target) = (args[0].text()?, args[1].text()?);
+            let scope = json!({ "databases": args[2].texts() });
+            Ok(job(
+                "convert_carrier",
+                json!({ "source": source, "target": target, "scope": scope }),
+            ))
         },
     },
-    Command {
+    OldCommand {
         name: "convert_carrier_module_number",
         usage: "convert_carrier_module_number NUMBER TARGET",
         arity: 2,
-        operation: |args| {
-            let scope = ConversionScope::Numbers(args[0].texts());
-            Ok(Operation::convert(None, args[1].text()?, scope))
+        means: |args| {
+            let scope = json!({ "numbers": args[0].texts() });
+            Ok(job("convert_carrier", json!({ "target": args[1].text()?, "scope": scope })))
         },
     },
-    Command {
+    OldCommand {
         name: "generate_numbers",
         usage: "generate_numbers TYPE ACCOUNT START QUANTITY",
         arity: 4,
-        operation: |args| {
+        means: |args| {
             let [kind, account, start] = [args[0].text()?, args[1].text()?, args[2].text()?];
             let quantity = args[3].text()?;
             let wrong = || Fault::wrong_type("args", "integer", &quantity.as_str().into());
-            let count = quantity.parse().map_err(|_| wrong())?;
-            Ok(Operation::generate(kind, account, start, count))
+            let count: i64 = quantity.parse().map_err(|_| wrong())?;
+            let members =
+                json!({ "type": kind, "account": account, "start": start, "quantity": count });
+            Ok(job("generate_numbers", members))
         },
     },
-    Command {
+    OldCommand {
         name: "all_features",
         usage: "all_features",
         arity: 0,
-        operation: |_| Ok(Operation::Features(FeatureCommand::All)),
+        means: |_| Ok(Command::Features(FeatureCommand::All)),
     },
-    Command {
+    OldCommand {
         name: "app_using",
         usage: "app_using NUMBER ACCOUNT",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             let (number, account) = (args[0].text()?, args[1].text()?);
-            Ok(Operation::Features(FeatureCommand::AppUsing(number, account)))
+            Ok(Command::Features(FeatureCommand::AppUsing(number, account)))
         },
     },
-    Command {
+    OldCommand {
         name: "feature_permissions_on_number",
         usage: "feature_permissions_on_number NUMBER",
         arity: 1,
-        operation: |args| Ok(show(Subject::Number(args[0].text()?))),
+        means: |args| Ok(show(Subject::Number(args[0].text()?))),
     },
-    Command {
+    OldCommand {
         name: "feature_permissions_on_reseller_of",
         usage: "feature_permissions_on_reseller_of ACCOUNT",
         arity: 1,
-        operation: |args| Ok(show(Subject::ResellerOf(args[0].text()?))),
+        means: |args| Ok(show(Subject::ResellerOf(args[0].text()?))),
     },
-    Command {
+    OldCommand {
         name: "feature_permissions_on_system_config",
         usage: "feature_permissions_on_system_config",
         arity: 0,
-        operation: |_| Ok(show(Subject::System)),
+        means: |_| Ok(show(Subject::System)),
     },
-    Command {
+    OldCommand {
         name: "add_allowed_feature_on_number",
         usage: "add_allowed_feature_on_number FEATURE NUMBER",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             change(Subject::Number(args[1].text()?), FeatureListKind::Allowed, true, &args[0])
         },
     },
-    Command {
+    OldCommand {
         name: "add_allowed_feature_on_reseller_of",
         usage: "add_allowed_feature_on_reseller_of FEATURE ACCOUNT",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             change(Subject::ResellerOf(args[1].text()?), FeatureListKind::Allowed, true, &args[0])
         },
     },
-    Command {
+    OldCommand {
         name: "add_denied_feature_on_number",
         usage: "add_denied_feature_on_number FEATURE NUMBER",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             change(Subject::Number(args[1].text()?), FeatureListKind::Denied, true, &args[0])
         },
     },
-    Command {
+    OldCommand {
         name: "add_denied_feature_on_reseller_of",
         usage: "add_denied_feature_on_reseller_of FEATURE ACCOUNT",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             change(Subject::ResellerOf(args[1].text()?), FeatureListKind::Denied, true, &args[0])
         },
     },
-    Command {
+    OldCommand {
         name: "add_allowed_feature_on_system_config",
         usage: "add_allowed_feature_on_system_config FEATURE",
         arity: 1,
-        operation: |args| change(Subject::System, FeatureListKind::Allowed, true, &args[0]),
+        means: |args| change(Subject::System, FeatureListKind::Allowed, true, &args[0]),
     },
-    Command {
+    OldCommand {
         name: "remove_allowed_feature_on_number",
         usage: "remove_allowed_feature_on_number FEATURE NUMBER",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             change(Subject::Number(args[1].text()?), FeatureListKind::Allowed, false, &args[0])
         },
     },
-    Command {
+    OldCommand {
         name: "remove_allowed_feature_on_reseller_of",
         usage: "remove_allowed_feature_on_reseller_of FEATURE ACCOUNT",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             change(Subject::ResellerOf(args[1].text()?), FeatureListKind::Allowed, false, &args[0])
         },
     },
-    Command {
+    OldCommand {
         name: "remove_denied_feature_on_number",
         usage: "remove_denied_feature_on_number FEATURE NUMBER",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             change(Subject::Number(args[1].text()?), FeatureListKind::Denied, false, &args[0])
         },
     },
-    Command {
+    OldCommand {
         name: "remove_denied_feature_on_reseller_of",
         usage: "remove_denied_feature_on_reseller_of FEATURE ACCOUNT",
         arity: 2,
-        operation: |args| {
+        means: |args| {
             change(Subject::ResellerOf(args[1].text()?), FeatureListKind::Denied, false, &args[0])
         },
     },
-    Command {
+    OldCommand {
         name: "remove_allowed_feature_on_system_config",
         usage: "remove_allowed_feature_on_system_config FEATURE",
         arity: 1,
-        operation: |args| change(Subject::System, FeatureListKind::Allowed, false, &args[0]),
+        means: |args| change(Subject::System, FeatureListKind::Allowed, false, &args[0]),
     },
-    Command {
+    OldCommand {
         name: "reset_allowed_features_to_defaults_on_system_config",
         usage: "reset_allowed_features_to_defaults_on_system_config",
         arity: 0,
-        operation: |_| Ok(Operation::Features(FeatureCommand::Reset)),
+        means: |_| Ok(Command::Features(FeatureCommand::Reset)),
     },
-    Command {
+    OldCommand {
         name: "ensure_adminonly_features_are_reachable",
         usage: "ensure_adminonly_features_are_reachable",
         arity: 0,
-        operation: |_| Ok(Operation::Features(FeatureCommand::EnsureAdminOnly)),
+        means: |_| Ok(Command::Features(FeatureCommand::EnsureAdminOnly)),
     },
 ];
 
-fn show(subject: Subject) -> Operation {
-    Operation::Features(FeatureCommand::Show(subject))
+fn job(operation: &'static str, members: Value) -> Command {
+    let Value::Object(members) = members else { unreachable!("written as an object in the table") };
+    Command::Job { operation, members }
+}
+
+fn show(subject: Subject) -> Command {
+    Command::Features(FeatureCommand::Show(subject))
 }
 
 fn change(
@@ -206,9 +239,9 @@ fn change(
     kind: FeatureListKind,
     add: bool,
     feature: &Argument,
-) -> Result<Operation, Fault> {
+) -> Result<Command, Fault> {
     let feature = feature.text()?;
-    Ok(Operation::Features(FeatureCommand::Change { subject, kind, add, feature }))
+    Ok(Command::Features(FeatureCommand::Change { subject, kind, add, feature }))
 }
 
 /// An argument: a text, or a list of them where KAZOO needed a shell.
@@ -245,8 +278,16 @@ impl Argument {
     }
 }
 
-/// Reads a command with its arguments, in the old order.
-pub(super) fn read(data: &Map<String, Value>) -> Result<Operation, Fault> {
+/// How every command is used.
+pub(super) fn usages() -> Vec<&'static str> {
+    let mut lines: Vec<&str> = COMMANDS.iter().map(|command| command.usage).collect();
+    lines.dedup();
+    lines
+}
+
+/// Reads a command with its arguments, in the old order, and the name of the command. The options of
+/// every job may stand beside it.
+pub(super) fn read(data: &Map<String, Value>) -> Result<(&'static str, Command), Fault> {
     let given = data.get("command").and_then(Value::as_str).unwrap_or_default();
     let mut words = given.split_whitespace().peekable();
     words.next_if(|word| MODULES.contains(word));
@@ -268,18 +309,31 @@ pub(super) fn read(data: &Map<String, Value>) -> Result<Operation, Fault> {
     }
     let command = COMMANDS.iter().find(|known| known.name == name && known.arity == args.len());
     match command {
-        Some(command) => (command.operation)(&args),
+        Some(command) => Ok((command.name, with_options((command.means)(&args)?, data))),
         None => Err(usage(Some(name))),
+    }
+}
+
+/// The members beside a command that it does not read itself.
+fn with_options(command: Command, data: &Map<String, Value>) -> Command {
+    match command {
+        Command::Job { operation, mut members } => {
+            let own = ["command", "args", "module"];
+            let options = data.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+            members.extend(options.map(|(name, value)| (name.clone(), value.clone())));
+            Command::Job { operation, members }
+        }
+        other => other,
     }
 }
 
 /// How the commands of that name, or all of them, are used.
 fn usage(name: Option<&str>) -> Fault {
-    let mut lines: Vec<&str> = COMMANDS.iter().map(|command| command.usage).collect();
+    let mut lines = usages();
     if name.is_some_and(|name| COMMANDS.iter().any(|command| command.name == name)) {
         lines = COMMANDS.iter().filter(|known| Some(known.name) == name).map(|c| c.usage).collect();
+        lines.dedup();
     }
-    lines.dedup();
     let message = format!("usage: {}", lines.join(" | "));
     let what = serde_json::json!({ "message": message, "value": name.unwrap_or_default() });
     Fault::validation("command", "invalid", what)
@@ -288,7 +342,6 @@ fn usage(name: Option<&str>) -> Fault {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use serde_json::json;
 
     use super::*;
 
@@ -296,7 +349,10 @@ mod tests {
     fn check(data: Value, expected: Expect) {
         let data = data.as_object().unwrap();
         let shown = match read(data) {
-            Ok(operation) => format!("{operation:?}"),
+            Ok((_, Command::Job { operation, members })) => {
+                format!("{operation} {}", Value::Object(members))
+            }
+            Ok((_, command)) => format!("{command:?}"),
             Err(fault) => format!("{} {}", fault.status.as_u16(), fault.data),
         };
         expected.assert_eq(&shown);

@@ -35,10 +35,12 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::install().context("metrics cannot be collected")?;
     let store = wire::open_store(&config).await?;
-    let api = wire::build_api(&config, &store, metrics.clone()).await?;
-    let listener = listen(config.listen).await?;
     let stop = CancellationToken::new();
+    let api = wire::build_api(&config, &store, metrics.clone(), stop.clone()).await?;
+    let listener = listen(config.listen).await?;
     let beside = beside(&config, metrics, stop.clone()).await?;
+    let jobs = api.jobs.clone();
+    let watching = tokio::spawn(async move { jobs.watch().await });
     tracing::info!(address = %listener.local_addr()?, "listening");
     let patience = Patience::of(&config.http);
     let server = serve(listener, api::router(api.clone()), patience, stop.clone());
@@ -54,6 +56,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
                 let _ = server.await;
                 api.tracker.close();
                 api.tracker.wait().await;
+                // A job stops at its next page; another process goes on with it, or the next one.
+                api.jobs.stopped().await;
+                // What it found last was about to stop, too.
+                let _ = watching.await;
             };
             if timeout(patience, finish).await.is_err() {
                 tracing::warn!(writes = api.tracker.len(), "stopped before everything was finished");

@@ -4,6 +4,7 @@
 use std::{fs, sync::Arc};
 
 use anyhow::Context;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -11,6 +12,8 @@ use crate::{
     auth::{Authenticator, KeySource},
     config::Config,
     domain::{Clock, clock::SystemClock},
+    jobs::{JobRepository, Jobs},
+    maintenance::OPERATIONS,
     repository::{
         AccountRepository, FeatureSettingsRepository, KeyRepository, NumberRepository,
         RequestRepository, SettingsRepository, system_databases,
@@ -86,11 +89,23 @@ pub(super) async fn authenticator(
     opened.context("tokens cannot be checked")
 }
 
-/// The HTTP face over a store.
+/// Long work over a store, which goes on until `stop`.
+pub(super) fn build_jobs(
+    config: &Config,
+    store: &SharedStore,
+    service: NumberService,
+    stop: CancellationToken,
+) -> Jobs {
+    let repository = JobRepository::new(Arc::clone(store));
+    Jobs::new(service, repository, clock(), OPERATIONS, config.jobs.clone(), stop)
+}
+
+/// The HTTP face over a store. Its jobs go on until `stop`.
 pub(super) async fn build_api(
     config: &Config,
     store: &SharedStore,
     metrics: Metrics,
+    stop: CancellationToken,
 ) -> anyhow::Result<Api> {
     let clock = clock();
     let authenticator = Arc::new(authenticator(config, Some(store)).await?);
@@ -99,6 +114,7 @@ pub(super) async fn build_api(
     let settings = ApiConfig {
         limits: config.http.clone(),
         rate: config.rate_limit,
+        jobs: build_jobs(config, store, service.clone(), stop),
         requests: RequestRepository::new(Arc::clone(store), Arc::clone(&clock)),
         serves_metrics: config.metrics_listen()?.is_none(),
         node,

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{HttpConfig, LimitConfig},
     auth::TokenConfig,
+    jobs::JobsConfig,
     store::{couchdb::CouchConfig, sqlite::SqliteConfig},
     telemetry::LogConfig,
 };
@@ -50,6 +51,8 @@ pub struct Config {
     pub token: TokenConfig,
     /// What may be done with accounts.
     pub accounts: AccountsConfig,
+    /// What jobs may take.
+    pub jobs: JobsConfig,
     /// The CouchDB server.
     pub couchdb: CouchConfig,
     /// The embedded store.

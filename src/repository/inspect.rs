@@ -131,7 +131,11 @@ impl NumberRepository {
     }
 
     /// The accounts that have a database.
-    async fn account_databases(&self) -> Result<BTreeSet<AccountId>, RepositoryError> {
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn account_databases(&self) -> Result<BTreeSet<AccountId>, RepositoryError> {
         let names = self.store.databases("account/").await?;
         // Those of a month hold no numbers.
         let account = |name: &DbName| {

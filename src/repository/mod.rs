@@ -5,14 +5,18 @@
 //! cost), `ports` (the numbers in port requests), `accounts`, `settings`, `feature_settings` (what
 //! resellers and carriers say), `keys`, `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
-//! about those that are being bought.
+//! about those that are being bought. `jobs` and `journal` hold long work and what it writes,
+//! `carry_out` does it.
 
 mod accounts;
 mod available;
+mod carry_out;
 mod charges;
 mod codec;
 mod feature_settings;
 mod inspect;
+mod jobs;
+mod journal;
 mod keys;
 mod mirror;
 mod numbers;
@@ -27,9 +31,15 @@ mod stock;
 
 pub use accounts::{Account, AccountRepository, BelowPage};
 pub use available::Standing;
+pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
 pub use feature_settings::FeatureSettingsRepository;
 pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
+pub use jobs::{
+    ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
+    RecordedPage, Report, StoredJob, Tally, Wanted,
+};
+pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
@@ -59,7 +69,7 @@ pub const ACCOUNTS_DATABASE: &str = "accounts";
 /// The databases that must exist before anything else.
 #[must_use]
 pub fn system_databases() -> Vec<DbName> {
-    [OWN_DATABASE, SETTINGS_DATABASE, ACCOUNTS_DATABASE].map(DbName::new).to_vec()
+    [OWN_DATABASE, SETTINGS_DATABASE, ACCOUNTS_DATABASE, jobs::DATABASE].map(DbName::new).to_vec()
 }
 
 /// Why documents could not be read or written.

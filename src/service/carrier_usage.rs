@@ -36,7 +36,7 @@ impl NumberService {
         }
         let scopes = match prefixes {
             None => self.numbers.databases(true).await?.into_iter().map(|it| (it, None)).collect(),
-            Some(given) => scopes(given)?,
+            Some(given) => database_scopes(given)?,
         };
         let counts = stream::iter(scopes).map(|(database, prefix)| async move {
             let counts = self.numbers.carrier_counts(&database, prefix.as_deref()).await?;
@@ -64,7 +64,11 @@ impl CarrierUsage {
 
 /// The databases that prefixes mean, in order, each with the prefix where it means only a part of
 /// it. What lies within another is left out.
-pub(super) fn scopes(given: &[String]) -> Result<Vec<(NumberDatabase, Option<String>)>, Error> {
+///
+/// # Errors
+///
+/// [`Error::Invalid`] for a text that is neither a database nor a prefix of at least four digits.
+pub fn database_scopes(given: &[String]) -> Result<Vec<(NumberDatabase, Option<String>)>, Error> {
     let mut scopes = given.iter().map(|text| scope(text)).collect::<Result<Vec<_>, _>>()?;
     // In this order a part follows the first thing that it is a part of.
     scopes.sort_unstable();
@@ -92,7 +96,7 @@ mod tests {
     #[track_caller]
     fn check(given: &[&str], wanted: &[(&str, Option<&str>)]) {
         let given: Vec<String> = given.iter().map(|&text| text.to_owned()).collect();
-        let scopes = scopes(&given).unwrap();
+        let scopes = database_scopes(&given).unwrap();
         let scopes: Vec<_> = scopes
             .iter()
             .map(|(database, prefix)| (database.as_str(), prefix.as_deref()))

@@ -3,9 +3,9 @@
 use futures::{StreamExt, stream};
 
 use super::{
-    Error, NumberService, Terms,
-    carrier_usage::scopes,
+    Error, NumberService, PageOutcome, Terms,
     change::{Operation, Target, must_exist},
+    features::strip_lost,
 };
 use crate::{
     carriers,
@@ -13,55 +13,25 @@ use crate::{
     repository::{Decision, Opened, Saved, Settings, Stored},
 };
 
-/// How many numbers are read and written at once.
-const PAGE: usize = 1000;
-/// How many databases are worked on at once.
-const PARALLEL_DATABASES: usize = 4;
 /// How many named numbers are worked on at once.
 const PARALLEL_NUMBERS: usize = 16;
 
-/// Which numbers a conversion is about.
-#[derive(Clone, Debug)]
-pub enum ConversionScope {
-    /// Every number of the carrier.
-    All,
-    /// Those in these databases or under these prefixes, as given (`+1415`, `numbers/+1415`, …).
-    Prefixes(Vec<String>),
-    /// These numbers, as given, whatever their carrier.
-    Numbers(Vec<String>),
-}
-
-/// What a conversion did in one database, or to the numbers that were named.
-#[derive(Clone, Debug, Default)]
-pub struct Converted {
-    /// The database, not encoded; `None` when numbers were named.
-    pub database: Option<String>,
-    /// Numbers read.
-    pub read: u64,
-    /// Numbers that have the carrier now, sorted; those that had it before among them.
-    pub converted: Vec<String>,
-    /// How many of these had it before.
-    pub unchanged: u64,
-    /// Numbers that were not converted, with the reason, sorted. A database that could not be read
-    /// stands here under its own name.
-    pub failed: Vec<(String, Failure)>,
-}
-
-/// Why one number of many was not changed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Failure {
-    /// The error's id (`not_found`, `datastore_conflict`).
-    pub error: String,
-    /// The same in words.
-    pub message: String,
-}
-
 /// A conversion whose words were checked.
-struct Conversion<'a> {
-    actor: &'a Actor,
-    target: &'a CarrierName,
-    /// Only numbers that are stored under exactly this name.
-    source: Option<&'a str>,
+#[derive(Clone, Debug)]
+pub struct Conversion {
+    /// Only numbers that are stored under exactly this name; any when they are named.
+    pub source: Option<String>,
+    /// The carrier that they get.
+    target: CarrierName,
+    /// The same as it was given.
+    given: String,
+    /// Whether numbers are converted that lose features by it.
+    force: bool,
+}
+
+/// A conversion by the settings of now.
+struct Converting<'a> {
+    conversion: &'a Conversion,
     settings: &'a Settings,
 }
 
@@ -73,158 +43,104 @@ enum Outcome {
     Skipped,
 }
 
-impl NumberService {
-    /// Gives numbers another carrier, and says what it did database by database, in order; one
-    /// result when numbers were named. `source`: only those stored under exactly this name; not
-    /// looked at when numbers are named. A dry run writes nothing and says what it would do.
+impl Conversion {
+    /// A conversion to a carrier. `force`: numbers that lose features by it are converted, too.
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`] for all but administrators, [`Error::UnknownCarrier`] for the target,
-    /// [`Error::Invalid`] for a database or prefix that is none or a missing source. What goes wrong
-    /// with one number or one database is in the result.
-    pub async fn convert_carrier(
-        &self,
-        actor: &Actor,
-        source: Option<&str>,
-        target: &str,
-        scope: ConversionScope,
-        dry_run: bool,
-    ) -> Result<Vec<Converted>, Error> {
-        if !actor.is_admin {
-            return Err(Error::forbidden());
-        }
+    /// [`Error::UnknownCarrier`] for the target.
+    pub fn new(source: Option<&str>, target: &str, force: bool) -> Result<Self, Error> {
         let name = carriers::named(target);
         let name = name.ok_or_else(|| Error::UnknownCarrier(target.to_owned()))?;
-        let settings = self.settings.get().await?;
-        let service = if dry_run { self.rehearsal() } else { self.clone() };
-        let conversion = |source| Conversion { actor, target: &name, source, settings: &settings };
-        let scopes = match scope {
-            ConversionScope::Numbers(numbers) => {
-                return Ok(vec![service.convert_named(&conversion(None), numbers).await]);
-            }
-            ConversionScope::All => {
-                let all = service.numbers.databases(false).await?;
-                all.into_iter().map(|database| (database, None)).collect()
-            }
-            ConversionScope::Prefixes(given) => scopes(&given)?,
-        };
-        let missing = || Error::Invalid { cause: "source is missing".to_owned() };
-        let conversion = conversion(Some(source.ok_or_else(missing)?));
-        let databases = stream::iter(scopes)
-            .map(|(database, prefix)| service.convert_database(&conversion, database, prefix));
-        Ok(databases.buffered(PARALLEL_DATABASES).collect().await)
+        let (source, given) = (source.map(str::to_owned), target.to_owned());
+        Ok(Self { source, target: name, given, force })
     }
 
-    async fn convert_named(&self, conversion: &Conversion<'_>, numbers: Vec<String>) -> Converted {
-        let mut result = Converted::default();
-        let outcomes = stream::iter(numbers).map(|given| async move {
-            match self.convert_one(conversion, &given).await {
-                Ok((number, outcome)) => (number, Ok(outcome)),
-                Err((number, err)) => (number, Err(err)),
-            }
-        });
-        let mut outcomes = outcomes.buffer_unordered(PARALLEL_NUMBERS);
-        while let Some((number, outcome)) = outcomes.next().await {
-            result.count(number, outcome);
-        }
-        drop(outcomes);
-        result.sort();
-        result
+    /// The target as it was given.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.given
     }
+}
 
-    async fn convert_database(
+impl NumberService {
+    /// Converts a page of the numbers of a database that are stored under the source's name.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read. What goes wrong with one number is in the outcome.
+    pub async fn convert_page(
         &self,
-        conversion: &Conversion<'_>,
-        database: NumberDatabase,
-        prefix: Option<String>,
-    ) -> Converted {
-        let mut result =
-            Converted { database: Some(database.as_str().to_owned()), ..Converted::default() };
-        let source = conversion.source.unwrap_or_default();
-        let prefix = prefix.as_deref();
-        let read = |after| self.numbers.with_carrier(&database, source, prefix, after, PAGE);
-        let mut next = read(None).await;
-        loop {
-            let page = match next {
-                Ok(page) => page,
-                Err(err) => {
-                    result.count(database.as_str().to_owned(), Err(err.into()));
-                    break;
-                }
-            };
-            let Some(after) = page.next else {
-                self.convert_page(conversion, page.numbers, &mut result).await;
-                break;
-            };
-            // The next page is read while this one is written: they have no number in common.
-            let written = self.convert_page(conversion, page.numbers, &mut result);
-            (next, ()) = tokio::join!(read(Some(after)), written);
-        }
-        result.sort();
-        result
-    }
-
-    async fn convert_page(
-        &self,
-        conversion: &Conversion<'_>,
-        page: Vec<Result<Stored, (String, crate::repository::RepositoryError)>>,
-        result: &mut Converted,
-    ) {
-        let mut changed = Vec::with_capacity(page.len());
-        for stored in page {
+        conversion: &Conversion,
+        database: &NumberDatabase,
+        prefix: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<PageOutcome, Error> {
+        let settings = &*self.settings.get().await?;
+        let converting = Converting { conversion, settings };
+        let source = conversion.source.as_deref().unwrap_or_default();
+        let after = after.map(str::to_owned);
+        let page = self.numbers.with_carrier(database, source, prefix, after, limit).await?;
+        let mut outcome = PageOutcome { next: page.next, ..PageOutcome::default() };
+        let mut changed = Vec::with_capacity(page.numbers.len());
+        for stored in page.numbers {
             match stored {
-                Err((id, err)) => result.count(id, Err(err.into())),
-                Ok(mut stored) => match conversion.apply(self, &mut stored).await {
+                Err((id, err)) => outcome.count(id, Err(err.into())),
+                Ok(mut stored) => match converting.apply(self, &mut stored).await {
                     Ok(Outcome::Converted) => changed.push(stored),
-                    Ok(outcome) => result.count(stored.number.id.to_string(), Ok(outcome)),
-                    Err(err) => result.count(stored.number.id.to_string(), Err(err)),
+                    other => outcome.count(stored.number.id.to_string(), other),
                 },
             }
         }
         let ids: Vec<String> = changed.iter().map(|stored| stored.number.id.to_string()).collect();
-        let saved = self.numbers.save_many(changed).await;
-        for (id, saved) in ids.into_iter().zip(saved) {
-            let outcome = match saved.map_err(Error::from) {
-                Ok(Saved { .. }) => Ok(Outcome::Converted),
-                // Somebody else was faster: read it again and decide by itself.
-                Err(Error::Conflict) => match self.convert_one(conversion, &id).await {
-                    Ok((_, outcome)) => Ok(outcome),
-                    Err((_, err)) => Err(err),
-                },
-                Err(err) => Err(err),
-            };
-            result.count(id, outcome);
+        for (id, saved) in ids.into_iter().zip(self.numbers.save_many(changed).await) {
+            outcome.count(id, saved.map(|_| Outcome::Converted).map_err(Error::from));
         }
+        Ok(outcome)
     }
 
-    /// Converts one number, named in any form, and says under which name to report it.
+    /// Converts numbers, as they were given, whatever their carrier.
+    ///
+    /// # Errors
+    ///
+    /// Those that concern no single number.
+    pub async fn convert_numbers(
+        &self,
+        actor: &Actor,
+        conversion: &Conversion,
+        numbers: &[String],
+    ) -> Result<PageOutcome, Error> {
+        let settings = &*self.settings.get().await?;
+        let converting = &Converting { conversion, settings };
+        let outcomes = numbers.iter().cloned().map(|given| async move {
+            let outcome = self.convert_one(actor, converting, &given).await;
+            (given, outcome)
+        });
+        let outcomes: Vec<_> = outcomes.collect();
+        let mut outcomes = stream::iter(outcomes).buffered(PARALLEL_NUMBERS);
+        let mut all = PageOutcome::default();
+        while let Some((given, outcome)) = outcomes.next().await {
+            all.count(given, outcome);
+        }
+        Ok(all)
+    }
+
     async fn convert_one(
         &self,
-        conversion: &Conversion<'_>,
+        actor: &Actor,
+        converting: &Converting<'_>,
         given: &str,
-    ) -> Result<(String, Outcome), (String, Error)> {
-        let number = self.parse(given).await.map_err(|err| (given.to_owned(), err))?;
-        let target = Target {
-            actor: conversion.actor,
-            account: None,
-            settings: conversion.settings,
-            terms: Terms::default(),
-        };
-        let saved = self.change(&target, &number, conversion).await;
-        let outcome = |saved: Saved| match saved.written {
-            true => Outcome::Converted,
-            false if saved.number.carrier == *conversion.target => Outcome::Unchanged,
-            false => Outcome::Skipped,
-        };
-        match saved {
-            Ok(saved) => Ok((number.to_string(), outcome(saved))),
-            Err(err) => Err((number.to_string(), err)),
-        }
+    ) -> Result<Outcome, Error> {
+        let number = self.parse(given).await?;
+        let settings = converting.settings;
+        let target = Target { actor, account: None, settings, terms: Terms::default() };
+        let saved: Saved = self.change(&target, &number, converting).await?;
+        Ok(if saved.written { Outcome::Converted } else { Outcome::Unchanged })
     }
 }
 
-impl Operation for Conversion<'_> {
+impl Operation for Converting<'_> {
     const IS_CHARGED: bool = false;
     const CONCERNS_FEATURES: bool = false;
 
@@ -241,30 +157,30 @@ impl Operation for Conversion<'_> {
     }
 }
 
-impl Conversion<'_> {
+impl Converting<'_> {
     /// Gives a number that was read the carrier, unless it would lose a feature by that.
     async fn apply(&self, service: &NumberService, stored: &mut Stored) -> Result<Outcome, Error> {
         let spelt = stored.stored_carrier();
-        if self.source.is_some() && spelt != self.source {
+        if self.conversion.source.is_some() && spelt != self.conversion.source.as_deref() {
             return Ok(Outcome::Skipped);
         }
-        if spelt == Some(self.target.as_str()) {
+        if spelt == Some(self.conversion.target.as_str()) {
             return Ok(Outcome::Unchanged);
         }
         let mut converted = stored.number.clone();
-        converted.set_carrier(self.target.clone());
-        self.check_features(service, &stored.number, &converted).await?;
+        converted.set_carrier(self.conversion.target.clone());
+        self.check_features(service, &stored.number, &mut converted).await?;
         stored.number = converted;
         stored.rewrite();
         Ok(Outcome::Converted)
     }
 
-    /// Refuses when a feature in force would be denied by the change of carrier.
+    /// Refuses when a feature in force would be denied by the change of carrier, or takes it off.
     async fn check_features(
         &self,
         service: &NumberService,
         before: &Number,
-        after: &Number,
+        after: &mut Number,
     ) -> Result<(), Error> {
         let in_force = before.features.keys().filter(|feature| *feature != LOCAL_FEATURE);
         if in_force.clone().next().is_none() {
@@ -280,37 +196,28 @@ impl Conversion<'_> {
         if lost.is_empty() {
             return Ok(());
         }
-        let cause = format!("feature {} is not available with {}", lost.join(", "), self.target);
+        if self.conversion.force {
+            strip_lost(&old, before, &new, after);
+            return Ok(());
+        }
+        let cause =
+            format!("feature {} is not available with {}", lost.join(", "), self.conversion.target);
         Err(Error::Forbidden { cause: Some(cause) })
     }
 }
 
-impl Converted {
+impl PageOutcome {
     fn count(&mut self, number: String, outcome: Result<Outcome, Error>) {
         match outcome {
             Ok(Outcome::Skipped) => return,
-            Ok(Outcome::Converted) => self.converted.push(number),
+            // What is written is counted by the job.
+            Ok(Outcome::Converted) => (),
             Ok(Outcome::Unchanged) => {
                 self.unchanged += 1;
-                self.converted.push(number);
+                self.right.push(number);
             }
-            Err(err) => self.failed.push((number, Failure::from(&err))),
+            Err(err) => self.fail(number, &err),
         }
         self.read += 1;
-    }
-
-    fn sort(&mut self) {
-        self.converted.sort_unstable();
-        self.failed.sort_unstable();
-    }
-}
-
-impl From<&Error> for Failure {
-    fn from(err: &Error) -> Self {
-        let message = match err {
-            Error::Forbidden { cause: Some(cause) } => format!("{err}: {cause}"),
-            err => err.to_string(),
-        };
-        Self { error: err.id().to_owned(), message }
     }
 }

@@ -184,7 +184,7 @@ impl Work<'_> {
 }
 
 /// Takes off what the number may no longer have with its new carrier.
-fn strip_lost(
+pub(super) fn strip_lost(
     old_terms: &FeatureTerms<'_>,
     before: &Number,
     terms: &FeatureTerms<'_>,

@@ -1,93 +1,101 @@
 //! Making numbers for the stock of a carrier that keeps one with us.
 
-use super::{Error, Failure, NumberService};
+use super::{Error, NumberService, PageOutcome};
 use crate::{
     carriers,
-    domain::{AccountId, Actor, E164},
-    repository::{Generated, RepositoryError},
+    domain::{AccountId, CarrierName, E164},
+    repository::Generated,
 };
 
-/// Which numbers are made, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The kind of finding of a number that is in stock already.
+pub const EXISTING: &str = "number_exists";
+
+/// Numbers to be made, checked.
+#[derive(Clone, Debug)]
 pub struct Generation {
-    /// The carrier, with `knm_` or without: one that keeps stock.
-    pub kind: String,
-    /// The account that may take them.
-    pub account: String,
-    /// The first number, in any form that can be dialled.
-    pub start: String,
-    /// How many.
-    pub quantity: i64,
-    /// Whether nothing is written.
-    pub dry_run: bool,
+    database: String,
+    carrier: CarrierName,
+    account: AccountId,
+    numbers: Vec<E164>,
 }
 
-/// What became of numbers that were to be made.
-#[derive(Clone, Debug, Default)]
-pub struct NewStock {
+impl Generation {
     /// The database of the stock, not encoded.
-    pub database: String,
-    /// Those that are in stock now.
-    pub made: Vec<E164>,
-    /// Those that were there before, and stay as they are.
-    pub existing: Vec<E164>,
-    /// Those that could not be stored, and why.
-    pub failed: Vec<(E164, Failure)>,
-}
-
-impl NumberService {
-    /// Makes consecutive numbers for an account; administrators only.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Forbidden`], [`Error::UnknownCarrier`], [`Error::NotReconcilable`] for a first
-    /// number that is none, [`Error::NoAccount`], [`Error::Invalid`] for a carrier that keeps no
-    /// stock and for what cannot be counted, and those of every write.
-    pub async fn generate_numbers(
-        &self,
-        actor: &Actor,
-        wanted: &Generation,
-    ) -> Result<NewStock, Error> {
-        if !actor.is_admin {
-            return Err(Error::forbidden());
-        }
-        let invalid = |cause: String| Error::Invalid { cause };
-        let unknown = || Error::UnknownCarrier(wanted.kind.clone());
-        let carrier = carriers::named(&wanted.kind).ok_or_else(unknown)?;
-        let no_stock = || invalid(format!("'{}' numbers cannot be generated", wanted.kind));
-        let database = carrier.stock().ok_or_else(no_stock)?;
-        let id = AccountId::parse_any(&wanted.account)
-            .map_err(|_| invalid(format!("'{}' is no account id", wanted.account)))?;
-        let settings = self.settings.get().await?;
-        let most = settings.search.generated;
-        let quantity = usize::try_from(wanted.quantity).ok().filter(|it| *it <= most);
-        let quantity =
-            quantity.ok_or_else(|| invalid(format!("quantity must be from 0 to {most}")))?;
-        let start = self.parse(&wanted.start).await?;
-        let account = self.account(&id).await?;
-        let numbers = consecutive(&start, quantity)
-            .ok_or_else(|| invalid(format!("there are no {quantity} numbers from {start} on")))?;
-        let mut stock = NewStock { database: database.to_owned(), ..NewStock::default() };
-        if numbers.is_empty() {
-            return Ok(stock);
-        }
-        let repository =
-            if wanted.dry_run { self.numbers.rehearsal() } else { self.numbers.clone() };
-        let generated = repository.generate(&carrier, &account.id, &numbers).await?;
-        for (number, generated) in numbers.into_iter().zip(generated) {
-            match generated {
-                Generated::Made => stock.made.push(number),
-                Generated::Existed => stock.existing.push(number),
-                Generated::Failed(err) => stock.failed.push((number, failure(err))),
-            }
-        }
-        Ok(stock)
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
     }
 }
 
-fn failure(error: RepositoryError) -> Failure {
-    let error = Error::from(error);
-    Failure { error: error.id().to_owned(), message: error.to_string() }
+impl NumberService {
+    /// Consecutive numbers for an account: of a carrier that keeps stock, with `knm_` or without, from
+    /// a first one in any form that can be dialled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCarrier`], [`Error::NotReconcilable`] for a first number that is none,
+    /// [`Error::NoAccount`], and [`Error::Invalid`] for a carrier that keeps no stock and for what
+    /// cannot be counted.
+    pub async fn generation(
+        &self,
+        kind: &str,
+        account: &str,
+        start: &str,
+        quantity: i64,
+    ) -> Result<Generation, Error> {
+        let invalid = |cause: String| Error::Invalid { cause };
+        let unknown = || Error::UnknownCarrier(kind.to_owned());
+        let carrier = carriers::named(kind).ok_or_else(unknown)?;
+        let no_stock = || invalid(format!("'{kind}' numbers cannot be generated"));
+        let database = carrier.stock().ok_or_else(no_stock)?.to_owned();
+        let id = AccountId::parse_any(account)
+            .map_err(|_| invalid(format!("'{account}' is no account id")))?;
+        let settings = self.settings.get().await?;
+        let most = settings.search.generated;
+        let count = usize::try_from(quantity).ok().filter(|it| *it <= most);
+        let count = count.ok_or_else(|| invalid(format!("quantity must be from 0 to {most}")))?;
+        let start = self.parse(start).await?;
+        let account = self.account(&id).await?.id;
+        let numbers = consecutive(&start, count)
+            .ok_or_else(|| invalid(format!("there are no {count} numbers from {start} on")))?;
+        Ok(Generation { database, carrier, account, numbers })
+    }
+
+    /// Makes a page of these numbers. Those that are in stock already stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read.
+    pub async fn generate_page(
+        &self,
+        wanted: &Generation,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<PageOutcome, Error> {
+        let done = wanted.numbers.iter().take_while(|it| after.is_some_and(|id| it.as_str() <= id));
+        let left = &wanted.numbers[done.count()..];
+        let numbers = &left[..left.len().min(limit)];
+        let mut outcome = PageOutcome { read: numbers.len() as u64, ..PageOutcome::default() };
+        if numbers.is_empty() {
+            return Ok(outcome);
+        }
+        let made = self.numbers.generate(&wanted.carrier, &wanted.account, numbers).await?;
+        for (number, generated) in numbers.iter().zip(made) {
+            match generated {
+                // What is written is counted by the job.
+                Generated::Made => (),
+                Generated::Existed => {
+                    outcome.skipped += 1;
+                    outcome.found.push((EXISTING, number.to_string()));
+                }
+                Generated::Failed(err) => outcome.fail(number.as_str(), &err.into()),
+            }
+        }
+        if numbers.len() < left.len() {
+            outcome.next = numbers.last().map(ToString::to_string);
+        }
+        Ok(outcome)
+    }
 }
 
 /// So many numbers from this one on, as long as it is; `None` when there are not that many.

@@ -24,6 +24,7 @@ mod identify;
 mod list;
 mod lookup;
 mod outside;
+mod planning;
 mod porting;
 mod quantities;
 mod reconcile;
@@ -46,20 +47,21 @@ pub use self::{
     accounts::NewAccount,
     batch::{Batch, NumbersRepeat, Outcomes},
     billing::{Invoice, InvoiceLine},
-    carrier_usage::CarrierUsage,
+    carrier_usage::{CarrierUsage, database_scopes},
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},
-    convert_carrier::{ConversionScope, Converted, Failure},
+    convert_carrier::Conversion,
     create::Creation,
     directory::DirectoryFault,
     error::Error,
     explain::{Explanation, FeatureList, FeaturePermission, Finding, Guard, Repair, Transition},
     feature_permissions::{FeatureHolder, FeatureListKind, FeaturePermissions},
     filter::Filter,
-    generate::{Generation, NewStock},
+    generate::{EXISTING, Generation},
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    planning::{Failure, PageOutcome},
     quantities::AccountQuantities,
     reconcile::Reconciliation,
     repair::Repairs,

@@ -16,8 +16,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("providers", &["domain"]),
     ("auth", &["domain", "repository"]),
     ("service", &["domain", "repository", "carriers", "providers"]),
-    ("api", &["domain", "telemetry", "auth", "service"]),
-    ("config", &["store", "telemetry", "auth", "api"]),
+    ("jobs", &["domain", "repository", "service"]),
+    ("maintenance", &["domain", "service", "jobs"]),
+    ("api", &["domain", "telemetry", "auth", "service", "jobs"]),
+    ("config", &["store", "telemetry", "auth", "jobs", "api"]),
     (
         "cli",
         &[
@@ -29,6 +31,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "providers",
             "auth",
             "service",
+            "jobs",
+            "maintenance",
             "api",
             "config",
         ],

@@ -29,6 +29,7 @@ use futures::future::try_join_all;
 use super::{
     RepositoryError, SettingsRepository,
     codec::{self, Owners, UndecodableField},
+    journal::Plan,
     mirror::{self, Mirror, MirrorStatus},
 };
 use crate::{
@@ -148,6 +149,14 @@ impl NumberRepository {
     pub fn rehearsal(&self) -> Self {
         let store: SharedStore = Arc::new(DryRunStore::new(self.store.clone()));
         Self { store, month: Arc::default(), ..self.clone() }
+    }
+
+    /// As [`NumberRepository::rehearsal`], with what would have been written. For a page of documents:
+    /// all that is read through it is kept.
+    #[must_use]
+    pub fn planning(&self) -> (Self, Plan) {
+        let (plan, store) = Plan::over(self.store.clone());
+        (Self { store, month: Arc::default(), ..self.clone() }, plan)
     }
 
     /// What the copy of a number in its owner's database, and in other databases that were read,

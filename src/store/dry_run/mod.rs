@@ -2,7 +2,11 @@
 //! lets later reads see them as if they were done.
 //!
 //! *Journal*: what it would have written, in order. A rehearsal's journal is its plan.
+//!
+//! A rehearsal that is to be carried out afterwards remembers what was read through it
+//! ([`DryRunStore::remembering`]): its writes are held against that, and nothing is read twice.
 
+mod memory;
 mod overlay;
 
 use std::{
@@ -14,10 +18,13 @@ use std::{
 use async_trait::async_trait;
 use serde_json::Value;
 
-use self::overlay::{Base, Below, Overlay};
+use self::{
+    memory::{Known, Memory},
+    overlay::{Base, Below, Overlay},
+};
 use super::{
-    Body, Changes, CommitError, Committed, DbName, Document, DocumentStore, Expect, IdRange, Kind,
-    Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
+    Body, Change, Changes, CommitError, Committed, DbName, Document, DocumentStore, Expect,
+    IdRange, Kind, Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
 };
 
 /// How many documents are asked for at once.
@@ -30,11 +37,14 @@ const SEQ_PREFIX: &str = "dry-run:";
 pub struct DryRunStore {
     below: SharedStore,
     overlay: Mutex<Overlay>,
+    memory: Option<Mutex<Memory>>,
 }
 
 /// One write that would have been made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
+    /// Which set it belongs to: the first has 1.
+    pub set: u64,
     /// The database.
     pub db: DbName,
     /// The document's id.
@@ -42,10 +52,21 @@ pub struct Planned {
     /// What the write expected to find. The revision is one of the store's own only at the first
     /// write to a document; later ones name what the rehearsal made up.
     pub expect: Expect,
-    /// The live document's members before the write; `None` when there was none.
-    pub before: Option<Body>,
-    /// Its members afterwards; `None` when it was deleted.
-    pub after: Option<Body>,
+    /// The live document before the write.
+    pub before: Before,
+    /// What would have been written.
+    pub change: Change,
+}
+
+/// What is known of the document that a write replaces.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Before {
+    /// There was none.
+    Nothing,
+    /// Its members.
+    Members(Body),
+    /// Only its revision was read.
+    Unread,
 }
 
 /// A place in the feed: how far it went in each of the two layers.
@@ -58,7 +79,14 @@ impl DryRunStore {
     /// Lays a rehearsal over `below`.
     #[must_use]
     pub fn new(below: SharedStore) -> Self {
-        Self { below, overlay: Mutex::default() }
+        Self { below, overlay: Mutex::default(), memory: None }
+    }
+
+    /// The same, which believes what was read through it instead of reading it again when something
+    /// is written. For a few thousand documents: all of them are kept.
+    #[must_use]
+    pub fn remembering(below: SharedStore) -> Self {
+        Self { memory: Some(Mutex::default()), ..Self::new(below) }
     }
 
     /// What would have been written so far, in order.
@@ -70,6 +98,18 @@ impl DryRunStore {
     fn overlay(&self) -> MutexGuard<'_, Overlay> {
         // Nothing that holds it can fail half way.
         self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, keep: impl FnOnce(&mut Memory)) {
+        if let Some(memory) = &self.memory {
+            keep(&mut memory.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// What was read of a document.
+    fn recall(&self, db: &DbName, id: &str) -> Option<Known> {
+        let memory = self.memory.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.get(db, id).cloned()
     }
 
     /// What the store below answers about a database, or `empty` where the database is only here.
@@ -103,17 +143,32 @@ impl DryRunStore {
 
     /// Reads below what the sets need to be checked against.
     async fn read_below(&self, sets: &[WriteSet]) -> Below {
+        let mut below = Below::default();
         let mut wanted: BTreeMap<DbName, BTreeSet<String>> = BTreeMap::new();
         for write in sets.iter().flatten() {
             let ids = wanted.entry(write.db.clone()).or_default();
             // An illegal id is refused before anybody looks what is stored under it.
-            if rules::is_legal_id(&write.id)
-                && self.overlay().lookup(&write.db, &write.id).is_none()
+            if !rules::is_legal_id(&write.id)
+                || self.overlay().lookup(&write.db, &write.id).is_some()
             {
-                ids.insert(write.id.clone());
+                continue;
+            }
+            match self.recall(&write.db, &write.id) {
+                Some(known) => {
+                    if known.exists() {
+                        below.existing.insert(write.db.clone());
+                    }
+                    below
+                        .documents
+                        .entry(write.db.clone())
+                        .or_default()
+                        .insert(write.id.clone(), known);
+                }
+                None => {
+                    ids.insert(write.id.clone());
+                }
             }
         }
-        let mut below = Below::default();
         for (db, ids) in wanted {
             if let Err(error) = self.read_database(&db, ids, &mut below).await {
                 below.failed.insert(db, Arc::new(error));
@@ -134,10 +189,13 @@ impl DryRunStore {
             found.extend(self.below.get_many(db, some).await?);
         }
         // Any document proves that there is a database; else one has to ask.
-        if found.iter().any(|lookup| *lookup != Lookup::Missing) || self.exists(db).await? {
+        if !below.existing.contains(db)
+            && (found.iter().any(|lookup| *lookup != Lookup::Missing) || self.exists(db).await?)
+        {
             below.existing.insert(db.clone());
         }
-        below.documents.insert(db.clone(), ids.into_iter().zip(found).collect());
+        let known = ids.into_iter().zip(found.into_iter().map(Known::Read));
+        below.documents.entry(db.clone()).or_default().extend(known);
         Ok(())
     }
 }
@@ -149,7 +207,11 @@ impl DocumentStore for DryRunStore {
         let own = self.overlay().lookup(db, id);
         match own {
             Some(lookup) => Ok(lookup),
-            None => self.below.get(db, id).await,
+            None => {
+                let found = self.below.get(db, id).await?;
+                self.remember(|memory| memory.read(db, id, &found));
+                Ok(found)
+            }
         }
     }
 
@@ -169,7 +231,11 @@ impl DocumentStore for DryRunStore {
             ids.iter().map(|id| overlay.lookup(db, id)).collect()
         };
         let asked = unanswered(ids, &own);
-        Ok(fill(own, self.below.get_many(db, &asked).await?))
+        let found = self.below.get_many(db, &asked).await?;
+        self.remember(|memory| {
+            asked.iter().zip(&found).for_each(|(id, found)| memory.read(db, id, found));
+        });
+        Ok(fill(own, found))
     }
 
     async fn revisions(&self, db: &DbName, ids: &[String]) -> Result<Vec<Option<Rev>>, StoreError> {
@@ -179,12 +245,19 @@ impl DocumentStore for DryRunStore {
             ids.iter().map(|id| overlay.lookup(db, id).map(rev)).collect()
         };
         let asked = unanswered(ids, &own);
-        Ok(fill(own, self.below.revisions(db, &asked).await?))
+        let found = self.below.revisions(db, &asked).await?;
+        self.remember(|memory| {
+            asked.iter().zip(&found).for_each(|(id, rev)| memory.revision(db, id, rev.as_ref()));
+        });
+        Ok(fill(own, found))
     }
 
     async fn query(&self, db: &DbName, query: &Query) -> Result<Page, StoreError> {
         let empty = Page { documents: Vec::new(), next: None };
         let page = self.ask_below("query", db, empty, self.below.query(db, query)).await?;
+        self.remember(|memory| {
+            page.documents.iter().for_each(|document| memory.document(db, document));
+        });
         Ok(self.overlay().merge(db, query, page))
     }
 
@@ -330,6 +403,17 @@ impl DocumentStore for DryRunStore {
 impl fmt::Debug for DryRunStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DryRunStore").field("below", &self.below).finish_non_exhaustive()
+    }
+}
+
+impl Planned {
+    /// The members afterwards; `None` when it is deleted.
+    #[must_use]
+    pub fn after(&self) -> Option<&Body> {
+        match &self.change {
+            Change::Put(body) => Some(body),
+            Change::Delete(_) => None,
+        }
     }
 }
 

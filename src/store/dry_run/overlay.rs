@@ -15,6 +15,7 @@ use super::{
         rules::{self, Content},
     },
     Planned,
+    memory::Known,
 };
 
 /// All that was done and that the store below does not know.
@@ -29,6 +30,8 @@ pub(super) struct Overlay {
     pub(super) journal: Vec<Planned>,
     /// How many writes there were; the last one's place in the feed.
     writes: u64,
+    /// How many sets were applied.
+    sets: u64,
 }
 
 /// What lies under the overlay of a database.
@@ -47,7 +50,7 @@ pub(super) enum Base {
 /// What the store below said about the documents and databases of some sets.
 #[derive(Default)]
 pub(super) struct Below {
-    pub(super) documents: HashMap<DbName, HashMap<String, Lookup>>,
+    pub(super) documents: HashMap<DbName, HashMap<String, Known>>,
     pub(super) existing: BTreeSet<DbName>,
     /// The databases that could not be read.
     pub(super) failed: HashMap<DbName, Arc<StoreError>>,
@@ -182,6 +185,7 @@ impl Overlay {
             self.writes = written.seq;
             self.documents.entry(db).or_default().insert(written.document.id.clone(), written);
         }
+        self.sets += 1;
         self.journal.extend(staged.planned);
         Ok(Committed { revs, quorum: true })
     }
@@ -201,18 +205,17 @@ impl Overlay {
             let written = Content { deleted, body: &body };
             return own_write(&expect, written, current).ok_or(Fault::Kind(Kind::Conflict));
         }
+        let before = current.before();
         let seq = self.writes + staged.documents.len() as u64 + 1;
         let rev = Rev(format!("dry-run-{seq}"));
-        let before = current.live();
         // Who writes the winner leaves the other leaves where they are.
-        let conflicts = before.as_ref().map_or_else(Vec::new, |before| before.conflicts.clone());
-        staged.planned.push(Planned {
-            db: db.clone(),
-            id: id.clone(),
-            expect,
-            before: before.map(|before| before.body),
-            after: (!deleted).then(|| body.clone()),
-        });
+        let conflicts = match current {
+            Known::Read(Lookup::Live(document)) => document.conflicts,
+            Known::Read(_) | Known::Revision(_) => Vec::new(),
+        };
+        let change = if deleted { Change::Delete(body.clone()) } else { Change::Put(body.clone()) };
+        let (set, db_name, doc_id) = (self.sets + 1, db.clone(), id.clone());
+        staged.planned.push(Planned { set, db: db_name, id: doc_id, expect, before, change });
         let document = Document { id, rev: rev.clone(), body, conflicts };
         staged.documents.push((db, Written { document, deleted, seq }));
         Ok(rev)
@@ -225,11 +228,11 @@ impl Overlay {
         db: &DbName,
         id: &str,
         below: &Below,
-    ) -> Result<Lookup, Fault> {
+    ) -> Result<Known, Fault> {
         let of_this_set =
             staged.documents.iter().rev().find(|(name, own)| name == db && own.document.id == id);
         if let Some((_, written)) = of_this_set {
-            return Ok(written.lookup());
+            return Ok(Known::Read(written.lookup()));
         }
         let (known, exists) = match self.base(db) {
             Base::Below => (self.lookup(db, id), below.existing.contains(db)),
@@ -237,7 +240,7 @@ impl Overlay {
             Base::Dropped => (None, false),
         };
         if let Some(known) = known {
-            return Ok(known);
+            return Ok(Known::Read(known));
         }
         if let Some(error) = below.failed.get(db) {
             return Err(Fault::Below(Arc::clone(error)));
@@ -246,7 +249,7 @@ impl Overlay {
             return Err(Fault::Kind(Kind::NoDatabase));
         }
         let found = below.documents.get(db).and_then(|found| found.get(id)).cloned();
-        Ok(found.unwrap_or(Lookup::Missing))
+        Ok(found.unwrap_or(Known::Read(Lookup::Missing)))
     }
 
     /// What was written here within a range, but design documents.
@@ -299,21 +302,19 @@ impl Fault {
     }
 }
 
-fn holds(expect: &Expect, current: &Lookup) -> bool {
-    match (expect, current) {
-        (Expect::At(rev), Lookup::Live(document)) => document.rev == *rev,
-        (Expect::Absent, Lookup::Deleted(_) | Lookup::Missing) => true,
-        (Expect::Absent, Lookup::Live(_))
-        | (Expect::At(_), Lookup::Deleted(_) | Lookup::Missing) => false,
+fn holds(expect: &Expect, current: &Known) -> bool {
+    match expect {
+        Expect::At(rev) => current.rev() == Some(rev),
+        Expect::Absent => current.rev().is_none(),
     }
 }
 
 /// The revision of what is stored when it is this very write, done before.
-fn own_write(expect: &Expect, written: Content<'_>, current: Lookup) -> Option<Rev> {
+fn own_write(expect: &Expect, written: Content<'_>, current: Known) -> Option<Rev> {
     let (document, deleted) = match current {
-        Lookup::Live(document) => (document, false),
-        Lookup::Deleted(document) => (document, true),
-        Lookup::Missing => return None,
+        Known::Read(Lookup::Live(document)) => (document, false),
+        Known::Read(Lookup::Deleted(document)) => (document, true),
+        Known::Read(Lookup::Missing) | Known::Revision(_) => return None,
     };
     let stored = Content { deleted, body: &document.body };
     let own = rules::is_own_write(expect, written, document.rev.as_str(), stored);

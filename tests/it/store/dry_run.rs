@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use number_manager::store::{
     DbName, Document, DocumentStore, Expect, IdRange, Kind, Lookup, Order, Query, Question, Rev,
     SharedStore, Write,
-    dry_run::{DryRunStore, Planned},
+    dry_run::{Before, DryRunStore, Planned},
     sqlite::SqliteStore,
 };
 use serde_json::json;
@@ -198,21 +198,25 @@ async fn the_journal_is_what_would_have_been_written() {
     assert_eq!((error.failed, error.error.kind, error.applied), (1, Kind::Conflict, vec![]));
     assert_eq!(over.get(&numbers(), "lost").await.unwrap(), Lookup::Missing);
 
-    let planned = |id: String, expected, before, after| Planned {
+    let planned = |set, id: String, expect, before, change| Planned {
+        set,
         db: numbers(),
         id,
-        expect: expected,
+        expect,
         before,
-        after,
+        change,
     };
-    let original = Some(body(json!({"pvt_module_name": "knm_a", "n": 100})));
-    let rehearsed = Some(body(json!({"pvt_module_name": "knm_b"})));
+    let original = Before::Members(body(json!({"pvt_module_name": "knm_a", "n": 100})));
+    let rehearsed = body(json!({"pvt_module_name": "knm_b"}));
+    let (again, converted) = (Before::Members(rehearsed.clone()), Change::Put(rehearsed));
+    let created = Change::Put(body(json!({"n": 1})));
+    let deleted = Change::Delete(Body::new());
     assert_eq!(
         over.journal(),
         [
-            planned(id(100), at, original, rehearsed.clone()),
-            planned(id(100), at_rehearsed, rehearsed, None),
-            planned("+1415".to_owned(), Expect::Absent, None, Some(body(json!({"n": 1})))),
+            planned(1, id(100), at, original, converted),
+            planned(2, id(100), at_rehearsed, again, deleted),
+            planned(3, "+1415".to_owned(), Expect::Absent, Before::Nothing, created),
         ]
     );
 }

@@ -1,0 +1,501 @@
+//! Jobs: what they are and how they stand, and what can be asked of them.
+#![expect(dead_code, reason = "the types are read by the document's generator only")]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use futures::{Stream, StreamExt, stream};
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::jobs::{Job, JobFailure, JobRequest, Jobs, Narration};
+
+use super::{
+    Api,
+    envelope::{EXPIRES, Page, Reply},
+    extract::AdminCall,
+    fault::{self, Fault},
+    openapi::{Answer, Faults},
+};
+
+/// How often a job is looked at for somebody who follows it.
+const LOOKS: Duration = Duration::from_millis(250);
+/// How often somebody who follows a job hears something.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A job.
+#[derive(ToSchema)]
+pub(super) struct JobBody {
+    /// Its id.
+    id: String,
+    /// What it does.
+    operation: String,
+    /// `queued`, `running`, `paused`, `succeeded`, `partial`, `failed` or `cancelled`.
+    state: String,
+    /// As RFC 3339.
+    created: String,
+    /// As RFC 3339; null before.
+    started: Option<String>,
+    /// As RFC 3339; null before.
+    finished: Option<String>,
+    /// What it is about.
+    scope: Value,
+    /// The operation's own arguments.
+    arguments: Value,
+    options: JobOptions,
+    progress: JobProgress,
+    counts: JobCounts,
+    /// By database.
+    per_database: BTreeMap<String, JobCounts>,
+    /// Whether there were more failures than are listed.
+    truncated: bool,
+    /// The first failures.
+    failures: Vec<JobFailureBody>,
+    /// What was found, by kind.
+    findings: BTreeMap<String, FindingsBody>,
+    /// Why it ended before everything was tried.
+    error: Option<JobFailureBody>,
+    /// Where a dry run's plan is.
+    plan: Option<String>,
+    /// Where the journal of what it wrote is.
+    journal: Option<String>,
+    /// Where it can be followed.
+    events: String,
+}
+
+/// How a job runs.
+#[derive(ToSchema)]
+struct JobOptions {
+    /// Whether nothing is written.
+    dry_run: bool,
+    /// The most documents of one page.
+    page_size: u64,
+    /// How many databases are worked on at once.
+    concurrency: u64,
+    /// The pause between two pages of a database, in milliseconds.
+    pause_ms: u64,
+}
+
+/// How far a job came.
+#[derive(ToSchema)]
+struct JobProgress {
+    /// Databases, accounts or blocks of numbers that are finished.
+    databases_done: u64,
+    /// The same in all; null until that is known.
+    databases_total: Option<u64>,
+}
+
+/// What became of the numbers.
+#[derive(ToSchema)]
+struct JobCounts {
+    /// Looked at.
+    read: u64,
+    /// Written or removed; in a dry run those that would be.
+    changed: u64,
+    /// Right before.
+    unchanged: u64,
+    /// Left alone, because the operation is not about them.
+    skipped: u64,
+    /// Not changed because of an error.
+    failed: u64,
+}
+
+/// Why a number was not changed.
+#[derive(ToSchema)]
+struct JobFailureBody {
+    /// The number, or the database as a whole.
+    id: String,
+    /// The database.
+    database: Option<String>,
+    /// The status that a request about this number alone would have had.
+    code: u16,
+    /// The error's id.
+    error: String,
+    /// The same in words.
+    message: String,
+}
+
+/// What was found of one kind.
+#[derive(ToSchema)]
+struct FindingsBody {
+    /// How often.
+    count: u64,
+    /// The first ids.
+    ids: Vec<String>,
+}
+
+/// A part of a plan or a journal.
+#[derive(ToSchema)]
+pub(super) struct JournalBody(Vec<JournalWrite>);
+
+/// A write.
+#[derive(ToSchema)]
+struct JournalWrite {
+    /// The database.
+    database: String,
+    /// The document.
+    id: String,
+    /// The revision that is replaced; null for a document that is new.
+    expected: Option<String>,
+    /// `create`, `change` or `delete`.
+    action: String,
+    /// Whether it is the copy of the number before it.
+    is_copy: bool,
+    /// The members that differ, as they were; null when there was nothing.
+    before: Option<Value>,
+    /// The members that differ, as they are to be; null for a copy, and when it is deleted.
+    after: Option<Value>,
+}
+
+/// Which job.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct JobPath {
+    /// The job's id.
+    job_id: String,
+}
+
+/// Which page of jobs.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct JobsParameters {
+    /// How many jobs.
+    page_size: Option<u64>,
+    /// `next_start_key` of the page before.
+    start_key: Option<String>,
+}
+
+/// How long the answer may take.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WaitParameters {
+    /// For how many seconds the end of the job is waited for, at most; `Prefer: wait=N` says the same.
+    wait: Option<u64>,
+}
+
+/// List the jobs, the newest first.
+#[utoipa::path(
+    get,
+    path = "/v2/jobs",
+    tag = "jobs",
+    params(JobsParameters),
+    responses((status = 200, description = "The jobs", body = Answer<Vec<JobBody>>), Faults),
+)]
+pub(super) async fn list_jobs(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
+    let size = match call.query.get("page_size") {
+        None => api.limits.page_size,
+        Some(text) => {
+            let size =
+                text.parse().ok().filter(|size| (1..=api.limits.page_size_max).contains(size));
+            size.ok_or_else(|| Fault::faulty_request("page_size is out of range"))?
+        }
+    };
+    let (jobs, next_start_key) = api.jobs.list(call.query.get("start_key"), size).await?;
+    let page = Page { rows: jobs.len(), start_key: None, next_start_key };
+    Ok(Reply::ok(jobs.iter().map(shown).collect::<Vec<_>>()).page(Some(page)))
+}
+
+/// Get a job.
+#[utoipa::path(
+    get,
+    path = "/v2/jobs/{job_id}",
+    tag = "jobs",
+    params(JobPath, WaitParameters),
+    responses((status = 200, description = "The job", body = Answer<JobBody>), Faults),
+)]
+pub(super) async fn get_job(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
+    let id = call.part("job_id");
+    let job = match patience(&api.jobs, &call)? {
+        Some(patience) => api.jobs.wait(id, patience).await?,
+        None => api.jobs.get(id).await?,
+    };
+    Ok(Reply::ok(shown(&job)))
+}
+
+/// Stop a job for good.
+///
+/// It stops at its next page; what was written stays.
+#[utoipa::path(
+    delete,
+    path = "/v2/jobs/{job_id}",
+    tag = "jobs",
+    params(JobPath),
+    responses((status = 200, description = "The job", body = Answer<JobBody>), Faults),
+)]
+pub(super) async fn delete_job(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
+    Ok(Reply::ok(shown(&api.jobs.cancel(call.part("job_id")).await?)))
+}
+
+/// Stop a job for good.
+///
+/// It stops at its next page; what was written stays.
+#[utoipa::path(
+    post,
+    path = "/v2/jobs/{job_id}/cancel",
+    tag = "jobs",
+    params(JobPath),
+    responses((status = 200, description = "The job", body = Answer<JobBody>), Faults),
+)]
+pub(super) async fn cancel_job(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
+    Ok(Reply::ok(shown(&api.jobs.cancel(call.part("job_id")).await?)))
+}
+
+/// Stop a job, so that it can go on.
+#[utoipa::path(
+    post,
+    path = "/v2/jobs/{job_id}/pause",
+    tag = "jobs",
+    params(JobPath),
+    responses((status = 200, description = "The job", body = Answer<JobBody>), Faults),
+)]
+pub(super) async fn pause_job(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
+    Ok(Reply::ok(shown(&api.jobs.pause(call.part("job_id")).await?)))
+}
+
+/// Let a paused job go on.
+#[utoipa::path(
+    post,
+    path = "/v2/jobs/{job_id}/resume",
+    tag = "jobs",
+    params(JobPath),
+    responses((status = 200, description = "The job", body = Answer<JobBody>), Faults),
+)]
+pub(super) async fn resume_job(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
+    Ok(Reply::ok(shown(&api.jobs.resume(call.part("job_id")).await?)))
+}
+
+/// Do what a dry run planned, and nothing else.
+///
+/// Numbers that were changed since are left alone and listed as `stale`.
+#[utoipa::path(
+    post,
+    path = "/v2/jobs/{job_id}/apply",
+    tag = "jobs",
+    params(JobPath, WaitParameters),
+    responses(
+        (status = 202, description = "The new job", body = Answer<JobBody>),
+        (status = 200, description = "The new job, which has ended", body = Answer<JobBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn apply_job(State(api): State<Api>, call: AdminCall) -> Result<Response, Fault> {
+    let job = api.jobs.apply(call.part("job_id"), &call.actor).await?;
+    answer(&api, &call, job).await
+}
+
+/// Put back what a job changed and nobody has changed since.
+///
+/// Numbers that were changed since are left alone and listed as `stale`.
+#[utoipa::path(
+    post,
+    path = "/v2/jobs/{job_id}/revert",
+    tag = "jobs",
+    params(JobPath, WaitParameters),
+    responses(
+        (status = 202, description = "The new job", body = Answer<JobBody>),
+        (status = 200, description = "The new job, which has ended", body = Answer<JobBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn revert_job(State(api): State<Api>, call: AdminCall) -> Result<Response, Fault> {
+    let job = api.jobs.revert(call.part("job_id"), &call.actor).await?;
+    answer(&api, &call, job).await
+}
+
+/// Get what a dry run would write, a part at a time.
+#[utoipa::path(
+    get,
+    path = "/v2/jobs/{job_id}/plan",
+    tag = "jobs",
+    params(JobPath, JobsParameters),
+    responses((status = 200, description = "A part of the plan", body = Answer<JournalBody>), Faults),
+)]
+pub(super) async fn get_plan(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
+    journal(&api, &call, true).await
+}
+
+/// Get what a job wrote, or was about to, a part at a time.
+#[utoipa::path(
+    get,
+    path = "/v2/jobs/{job_id}/journal",
+    tag = "jobs",
+    params(JobPath, JobsParameters),
+    responses(
+        (status = 200, description = "A part of the journal", body = Answer<JournalBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn get_journal(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
+    journal(&api, &call, false).await
+}
+
+/// Follow a job until it ends.
+///
+/// Each event is the job as it is then (`event: job`); a comment comes every 15 seconds.
+#[utoipa::path(
+    get,
+    path = "/v2/jobs/{job_id}/events",
+    tag = "jobs",
+    params(JobPath),
+    responses((status = 200, description = "Events", content_type = "text/event-stream"), Faults),
+)]
+pub(super) async fn follow_job(State(api): State<Api>, call: AdminCall) -> Result<Response, Fault> {
+    let job = api.jobs.get(call.part("job_id")).await?;
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::from_stream(events(api.jobs.clone(), job))).into_response())
+}
+
+/// Starts a job and answers in the form that the client wants: words as it runs, the finished job, or
+/// where it is.
+pub(super) async fn start(
+    api: &Api,
+    call: &AdminCall,
+    request: &JobRequest,
+) -> Result<Response, Fault> {
+    if call.wants_text {
+        let (_, narration) = api.jobs.start_telling(request).await?;
+        return Ok(words(narration));
+    }
+    let job = api.jobs.start(request).await?;
+    answer(api, call, job).await
+}
+
+async fn answer(api: &Api, call: &AdminCall, job: Job) -> Result<Response, Fault> {
+    let job = match patience(&api.jobs, call)? {
+        Some(patience) => api.jobs.wait(&job.id, patience).await?,
+        None => job,
+    };
+    let reply = Reply::ok(shown(&job));
+    if job.state.has_ended() {
+        return Ok(reply.into_response());
+    }
+    let mut response = reply.accepted().into_response();
+    if let Ok(place) = format!("/v2/jobs/{}", job.id).parse() {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// For how long the client wants to wait for the end of a job; none when it does not.
+fn patience(jobs: &Jobs, call: &AdminCall) -> Result<Option<Duration>, Fault> {
+    let wanted = match call.query.get("wait") {
+        Some(text) => {
+            let seconds = text.parse::<u64>();
+            Some(seconds.map_err(|_| Fault::faulty_request("wait must be a number of seconds"))?)
+        }
+        None => call.waits,
+    };
+    let most = jobs.limits().wait_max_s;
+    Ok(wanted.map(|seconds| Duration::from_secs(seconds.min(most))))
+}
+
+/// The report in words, as it comes.
+fn words(narration: Narration) -> Response {
+    let parts = stream::unfold(narration, |mut narration| async move {
+        let text = narration.recv().await?;
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), narration))
+    });
+    let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    let mut response = ([kind], Body::from_stream(parts)).into_response();
+    response.headers_mut().insert(header::EXPIRES, EXPIRES);
+    response
+}
+
+async fn journal(api: &Api, call: &AdminCall, is_plan: bool) -> Result<Reply, Fault> {
+    let job = api.jobs.get(call.part("job_id")).await?;
+    if job.dry_run != is_plan {
+        return Err(Fault::not_found());
+    }
+    let part = api.jobs.journal(&job.id, call.query.get("start_key")).await?;
+    let Some(part) = part else {
+        return Ok(Reply::ok(Vec::<Value>::new()).page(Some(Page::default())));
+    };
+    let writes: Vec<Value> = part.sets.iter().flat_map(|set| set.shown()).collect();
+    let next = api.jobs.journal(&job.id, Some(&part.place)).await?.map(|_| part.place);
+    let page = Page { rows: writes.len(), start_key: None, next_start_key: next };
+    Ok(Reply::ok(writes).page(Some(page)))
+}
+
+/// The job as it changes, until it has ended.
+fn events(jobs: Jobs, job: Job) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    let first = stream::once({
+        let event = event(&job);
+        async move { Ok(event) }
+    });
+    let rest = stream::unfold((jobs, job, Instant::now()), |(jobs, job, mut heard)| async move {
+        if job.state.has_ended() {
+            return None;
+        }
+        loop {
+            sleep(LOOKS).await;
+            match jobs.get(&job.id).await {
+                Ok(now) if now != job => {
+                    return Some((Ok(event(&now)), (jobs, now, Instant::now())));
+                }
+                // It is looked at again; who follows hears that we are there.
+                Ok(_) | Err(_) if heard.elapsed() >= HEARTBEAT => {
+                    heard = Instant::now();
+                    return Some((Ok(Bytes::from_static(b": still here\n\n")), (jobs, job, heard)));
+                }
+                Ok(_) | Err(_) => (),
+            }
+        }
+    });
+    first.chain(rest)
+}
+
+fn event(job: &Job) -> Bytes {
+    Bytes::from(format!("event: job\ndata: {}\n\n", shown(job)))
+}
+
+/// A job as the wire shows it.
+fn shown(job: &Job) -> Value {
+    let mut counts = job.counts;
+    counts.add(job.live);
+    let failure = |failure: &JobFailure| {
+        json!({
+            "id": failure.id,
+            "database": failure.database,
+            "code": fault::code_of(&failure.error),
+            "error": failure.error,
+            "message": failure.message,
+        })
+    };
+    let per_database: Map<String, Value> =
+        job.per_database.iter().map(|(name, tally)| (name.clone(), json!(tally))).collect();
+    let place = |name: &str| format!("/v2/jobs/{}/{name}", job.id);
+    json!({
+        "id": job.id,
+        "operation": job.operation,
+        "state": job.state.name(),
+        "created": job.created,
+        "started": job.started,
+        "finished": job.finished,
+        "asked_by": job.asked_by,
+        "scope": job.scope,
+        "arguments": job.arguments,
+        "options": {
+            "dry_run": job.dry_run,
+            "page_size": job.page_size,
+            "concurrency": job.concurrency,
+            "pause_ms": job.pause_ms,
+        },
+        "progress": { "databases_done": job.done.len(), "databases_total": job.units },
+        "counts": counts,
+        "per_database": per_database,
+        "failures": job.failures.iter().map(failure).collect::<Vec<_>>(),
+        "truncated": job.counts.failed > job.failures.len() as u64,
+        "findings": job.findings,
+        "error": job.error.as_ref().map(failure),
+        "plan": job.dry_run.then(|| place("plan")),
+        "journal": (!job.dry_run).then(|| place("journal")),
+        "events": place("events"),
+    })
+}

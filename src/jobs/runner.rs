@@ -1,0 +1,444 @@
+//! How a job goes through its units, page by page: plan, record, write.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    keeper::{Keeper, Stop},
+    narrator::Narrator,
+    operation::{PageContext, UnitReport, Work},
+    scope::Unit,
+};
+use crate::{
+    domain::Actor,
+    repository::{
+        Applied, Job, JobFailure, JobRepository, PlannedSet, RecordedPage, RecordedSet, Report,
+        RepositoryError, Way,
+    },
+    service::{Error, NumberService, PageOutcome},
+};
+
+/// How often a page is planned again because somebody changed numbers of it in between.
+const TRIES: u32 = 4;
+/// The first pause after something failed that may pass; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Everything that a job is run with.
+pub(super) struct Run<'a> {
+    pub(super) service: &'a NumberService,
+    pub(super) repository: &'a JobRepository,
+    pub(super) keeper: &'a Keeper,
+    pub(super) work: &'a dyn Work,
+    pub(super) job: &'a Job,
+    pub(super) actor: &'a Actor,
+    pub(super) narrator: Option<&'a Narrator>,
+    /// For how long what does not answer is tried again.
+    pub(super) patience: Duration,
+}
+
+/// A unit that is gone through.
+struct Walk<'a> {
+    number: u64,
+    unit: &'a Unit,
+    database: Option<String>,
+    report: Report,
+    told: UnitReport,
+    /// The number that the next recorded page has.
+    page: u64,
+}
+
+/// What was planned of a page: where it began, and what came out.
+struct Planned {
+    after: Option<String>,
+    outcome: PageOutcome,
+    /// What it writes, and the same as it is recorded.
+    sets: Vec<PlannedSet>,
+    recorded: Vec<RecordedSet>,
+}
+
+impl Run<'_> {
+    /// Goes through all units that are not finished.
+    pub(super) async fn go(&self, units: &[Unit]) -> Result<(), Stop> {
+        if let Some(narrator) = self.narrator {
+            narrator.tell(self.work.opening(units.len()));
+        }
+        let open = (0_u64..).zip(units).filter(|(number, _)| !self.job.done.contains(*number));
+        let walks = open.map(|(number, unit)| {
+            let left = units.len().saturating_sub(usize::try_from(number).unwrap_or_default() + 1);
+            self.go_through(number, unit, left)
+        });
+        let walks: Vec<_> = walks.collect();
+        let mut walks = stream::iter(walks).buffer_unordered(self.job.concurrency.max(1));
+        while let Some(ended) = walks.next().await {
+            ended?;
+        }
+        Ok(())
+    }
+
+    async fn go_through(&self, number: u64, unit: &Unit, left: usize) -> Result<(), Stop> {
+        let database = unit.database();
+        let mut walk = Walk {
+            number,
+            unit,
+            database,
+            report: Report::default(),
+            told: UnitReport::default(),
+            page: 0,
+        };
+        if let Err(err) = self.walk(&mut walk).await? {
+            let id = walk.database.clone().unwrap_or_else(|| self.job.operation.clone());
+            walk.fail(&id, err.id(), &err.to_string());
+        }
+        if let Some(narrator) = self.narrator {
+            narrator.tell_unit(number, self.work.told(unit, left, &walk.told()));
+        }
+        self.keeper.unit_done(number, walk.database.as_deref(), walk.report).await;
+        Ok(())
+    }
+
+    /// Goes through one unit. The inner error is what ended it, and nothing else.
+    async fn walk(&self, walk: &mut Walk<'_>) -> Result<Result<(), Error>, Stop> {
+        let resumed = self.trying(|| async { Ok(self.resume(walk.number).await?) }).await?;
+        let (last, next_number) = match resumed {
+            Ok(resumed) => resumed,
+            Err(err) => return Ok(Err(err)),
+        };
+        walk.page = next_number;
+        let mut after = None;
+        if let Some(page) = last {
+            walk.report = page.report;
+            if self.job.dry_run {
+                walk.count_planned(page.sets.len());
+            } else {
+                let outcomes = self.finish(&page.sets).await?;
+                walk.count(page.sets.iter().map(RecordedSet::id).zip(outcomes));
+            }
+            match page.next {
+                None => return Ok(Ok(())),
+                next => after = next,
+            }
+        }
+        let mut planned = match self.plan(walk.unit, after).await? {
+            Ok(planned) => planned,
+            Err(err) => return Ok(Err(err)),
+        };
+        loop {
+            self.keeper.check()?;
+            walk.take(&mut planned);
+            let next = planned.outcome.next.clone();
+            self.record(walk, &planned, next.clone()).await?;
+            // The next page is planned while this one is written: they have no number in common.
+            let following = async {
+                match next {
+                    Some(after) => Some(self.plan(walk.unit, Some(after)).await),
+                    None => None,
+                }
+            };
+            let (written, following) = tokio::join!(self.write(&planned), following);
+            let stale = walk.count(written);
+            if !stale.is_empty() {
+                self.again(walk, &planned, stale).await?;
+            }
+            self.keeper.progress(walk.number, walk.report.tally);
+            planned = match following {
+                None => return Ok(Ok(())),
+                Some(following) => match following? {
+                    Ok(planned) => planned,
+                    Err(err) => return Ok(Err(err)),
+                },
+            };
+            if self.job.pause_ms > 0 {
+                sleep(Duration::from_millis(self.job.pause_ms)).await;
+            }
+        }
+    }
+
+    async fn resume(&self, unit: u64) -> Result<(Option<RecordedPage>, u64), RepositoryError> {
+        self.repository.last_page(&self.job.id, unit).await
+    }
+
+    /// Plans a page. What may pass is tried again for as long as patience lasts.
+    async fn plan(
+        &self,
+        unit: &Unit,
+        after: Option<String>,
+    ) -> Result<Result<Planned, Error>, Stop> {
+        let planned = self
+            .trying(|| async {
+                let (service, plan) = self.service.planning();
+                let context = PageContext {
+                    service: &service,
+                    jobs: self.repository,
+                    unit,
+                    after: after.as_deref(),
+                    limit: self.job.page_size,
+                    actor: self.actor,
+                };
+                let outcome = self.work.page(&context).await?;
+                Ok((outcome, plan.sets()))
+            })
+            .await?;
+        Ok(planned.map(|(outcome, sets)| {
+            let recorded = sets.iter().map(PlannedSet::recorded).collect();
+            Planned { after, outcome, sets, recorded }
+        }))
+    }
+
+    /// Records what a page writes. Nobody else may have recorded it.
+    async fn record(
+        &self,
+        walk: &mut Walk<'_>,
+        planned: &Planned,
+        next: Option<String>,
+    ) -> Result<(), Stop> {
+        if planned.sets.is_empty() {
+            return Ok(());
+        }
+        let page = RecordedPage {
+            number: walk.page,
+            sets: planned.recorded.clone(),
+            next,
+            report: walk.report.clone(),
+        };
+        walk.page += 1;
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.repository.record(&self.job.id, walk.number, &page).await {
+                Ok(()) => return Ok(()),
+                Err(RepositoryError::Conflict { .. }) => return Err(Stop::Lost),
+                Err(err) if err.leaves_doubt() && begun.elapsed() < self.patience => {
+                    self.keeper.check()?;
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(err) => {
+                    let err = Error::from(err);
+                    return Err(Stop::Broken(JobFailure {
+                        id: self.job.id.clone(),
+                        database: None,
+                        error: err.id().to_owned(),
+                        message: format!("the journal cannot be written: {err}"),
+                    }));
+                }
+            }
+        }
+    }
+
+    /// Writes what was planned and recorded. In a dry run all of it counts as written.
+    async fn write(&self, planned: &Planned) -> Vec<(String, Result<bool, Failed>)> {
+        let ids = planned.sets.iter().map(|set| set.id().to_owned());
+        if self.job.dry_run {
+            return ids.map(|id| (id, Ok(true))).collect();
+        }
+        let applied = self.service.carry_out_planned(&planned.sets).await;
+        let mut outcomes = self.patiently(applied, &planned.recorded).await;
+        let written: Vec<String> = ids
+            .clone()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| matches!(outcome, Ok(true)))
+            .map(|(id, _)| id)
+            .collect();
+        if !written.is_empty() {
+            self.work.settle(self.service, &written).await;
+        }
+        ids.zip(outcomes.drain(..)).collect()
+    }
+
+    /// Finishes a page that a process before this one recorded.
+    async fn finish(&self, sets: &[RecordedSet]) -> Result<Vec<Result<bool, Failed>>, Stop> {
+        self.keeper.check()?;
+        let applied = self.service.carry_out_recorded(sets, Way::Forward).await;
+        let outcomes = self.patiently(applied, sets).await;
+        // What was done before was done by this job.
+        let outcomes: Vec<_> =
+            outcomes.into_iter().map(|it| if it == Ok(false) { Ok(true) } else { it }).collect();
+        let done = sets.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+        let done: Vec<String> = done.map(|(set, _)| set.id().to_owned()).collect();
+        if !done.is_empty() {
+            self.work.settle(self.service, &done).await;
+        }
+        Ok(outcomes)
+    }
+
+    /// Tries again what failed for a passing reason.
+    async fn patiently(
+        &self,
+        applied: Vec<Applied>,
+        sets: &[RecordedSet],
+    ) -> Vec<Result<bool, Failed>> {
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut results = applied;
+        loop {
+            let waiting: Vec<usize> =
+                (0..results.len()).filter(|place| may_pass(&results[*place])).collect();
+            if waiting.is_empty()
+                || begun.elapsed() >= self.patience
+                || self.keeper.check().is_err_and(|stop| matches!(stop, Stop::Lost))
+            {
+                return results.into_iter().map(outcome).collect();
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let some: Vec<RecordedSet> = waiting.iter().map(|it| sets[*it].clone()).collect();
+            let again = self.service.carry_out_recorded(&some, Way::Forward).await;
+            for (place, again) in waiting.into_iter().zip(again) {
+                // It was this job that had written it.
+                results[place] =
+                    if matches!(again, Applied::Done) { Applied::Written } else { again };
+            }
+        }
+    }
+
+    /// Plans a page again of which numbers were changed by somebody else in between, and writes what
+    /// is left of it.
+    async fn again(
+        &self,
+        walk: &mut Walk<'_>,
+        first: &Planned,
+        mut stale: Vec<String>,
+    ) -> Result<(), Stop> {
+        for _ in 0..TRIES {
+            if stale.is_empty() {
+                return Ok(());
+            }
+            self.keeper.check()?;
+            let Ok(planned) = self.plan(walk.unit, first.after.clone()).await? else {
+                break;
+            };
+            self.record(walk, &planned, first.outcome.next.clone()).await?;
+            for id in &stale {
+                let failure = planned.outcome.failed.iter().find(|(failed, _)| failed == id);
+                match failure {
+                    Some((_, failure)) => walk.fail(id, &failure.error, &failure.message),
+                    None if planned.sets.iter().all(|set| set.id() != id) => {
+                        walk.report.tally.unchanged += 1;
+                    }
+                    None => (),
+                }
+            }
+            let written = self.write(&planned).await;
+            stale = walk.count(written);
+        }
+        for id in stale {
+            walk.fail(&id, "datastore_conflict", "somebody else kept changing it");
+        }
+        Ok(())
+    }
+
+    /// Does something again, for as long as patience lasts, while it fails for a reason that may
+    /// pass.
+    async fn trying<T, F>(&self, call: impl Fn() -> F) -> Result<Result<T, Error>, Stop>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.keeper.check()?;
+            match call().await {
+                Err(Error::Unavailable(_) | Error::Conflict) if begun.elapsed() < self.patience => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                ended => return Ok(ended),
+            }
+        }
+    }
+}
+
+/// Why a document was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Failed {
+    /// Whether it was changed by somebody else, so that it can be planned again.
+    is_stale: bool,
+    error: &'static str,
+    message: String,
+}
+
+impl Walk<'_> {
+    /// Takes over what a page says beside what it writes.
+    fn take(&mut self, planned: &mut Planned) {
+        let outcome = &mut planned.outcome;
+        let tally = &mut self.report.tally;
+        tally.read += outcome.read;
+        tally.unchanged += outcome.unchanged;
+        tally.skipped += outcome.skipped;
+        for (id, failure) in std::mem::take(&mut outcome.failed) {
+            self.fail(&id, &failure.error, &failure.message);
+        }
+        for (kind, id) in &outcome.found {
+            self.report.find(kind, id.clone());
+        }
+        self.told.found.append(&mut outcome.found);
+        self.told.done.append(&mut outcome.right);
+        self.told.lines.append(&mut outcome.lines);
+    }
+
+    /// Counts what was written; returns what has to be planned again.
+    fn count(
+        &mut self,
+        outcomes: impl IntoIterator<Item = (impl AsRef<str>, Result<bool, Failed>)>,
+    ) -> Vec<String> {
+        let mut stale = Vec::new();
+        for (id, outcome) in outcomes {
+            let id = id.as_ref();
+            match outcome {
+                Ok(_) => {
+                    self.report.tally.changed += 1;
+                    self.told.done.push(id.to_owned());
+                }
+                Err(failed) if failed.is_stale => stale.push(id.to_owned()),
+                Err(failed) => self.fail(id, failed.error, &failed.message),
+            }
+        }
+        stale
+    }
+
+    fn count_planned(&mut self, sets: usize) {
+        self.report.tally.changed += sets as u64;
+    }
+
+    fn fail(&mut self, id: &str, error: &str, message: &str) {
+        self.told.failed.push((id.to_owned(), message.to_owned()));
+        self.report.fail(JobFailure {
+            id: id.to_owned(),
+            database: self.database.clone(),
+            error: error.to_owned(),
+            message: message.to_owned(),
+        });
+    }
+
+    /// The unit's report in full.
+    fn told(&mut self) -> UnitReport {
+        let mut told = std::mem::take(&mut self.told);
+        told.tally = self.report.tally;
+        told.done.sort_unstable();
+        told.failed.sort_unstable();
+        told
+    }
+}
+
+fn may_pass(applied: &Applied) -> bool {
+    matches!(applied, Applied::Failed(err) if err.leaves_doubt())
+}
+
+fn outcome(applied: Applied) -> Result<bool, Failed> {
+    match applied {
+        Applied::Written => Ok(true),
+        Applied::Done => Ok(false),
+        Applied::Stale => {
+            let message = "somebody else changed it".to_owned();
+            Err(Failed { is_stale: true, error: "datastore_conflict", message })
+        }
+        Applied::Failed(err) => {
+            let err = Error::from(err);
+            Err(Failed { is_stale: false, error: err.id(), message: err.to_string() })
+        }
+    }
+}

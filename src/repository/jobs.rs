@@ -1,0 +1,698 @@
+//! Jobs: what was asked for, how far it came, and the journal of what it writes.
+//!
+//! All lie in one database. `job:{id}` is the job, with the lease of the process that runs it;
+//! `units:{id}` what it works through, one by one; `journal:{id}:{unit}:{page}:{part}` what a page of a
+//! unit writes, stored before it is written, in parts of a bounded size; `active` which jobs have not
+//! ended. A page that is stored `Absent` is also a fence: whoever lost the lease meets a conflict.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{RecordedSet, RepositoryError, write_id};
+use crate::store::{
+    Body, DbName, Document, Expect, IdRange, Kind, Order, Query, Question, Rev, SharedStore,
+    WRITE_ID, Write,
+};
+
+/// The database of jobs.
+pub(super) const DATABASE: &str = "number_manager_jobs";
+/// The document that names the jobs which have not ended.
+const ACTIVE: &str = "active";
+/// The most bytes of the sets in one part of a journal.
+const PART_BYTES: usize = 900_000;
+/// How often a document that several processes change is read and written again.
+const TRIES: u32 = 20;
+
+/// What became of documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Looked at.
+    pub read: u64,
+    /// Written or removed.
+    pub changed: u64,
+    /// Found to be right already.
+    pub unchanged: u64,
+    /// Not touched, because the operation is not about them.
+    pub skipped: u64,
+    /// Left as they were, because they failed.
+    pub failed: u64,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Nobody has begun with it.
+    Queued,
+    /// Somebody works on it.
+    Running,
+    /// It was stopped and can go on.
+    Paused,
+    /// Everything was done.
+    Succeeded,
+    /// Some things failed.
+    Partial,
+    /// Nothing was done.
+    Failed,
+    /// It was stopped for good.
+    Cancelled,
+}
+
+/// What somebody wants of a job that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// That it stops and can go on.
+    Pause,
+    /// That it stops for good.
+    Cancel,
+}
+
+/// Who runs a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The process.
+    pub holder: String,
+    /// How often the job was taken.
+    pub epoch: u64,
+    /// Until when nobody else takes it, in milliseconds of Unix time.
+    pub until_ms: i64,
+}
+
+/// One thing that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFailure {
+    /// The number, or the database as a whole.
+    pub id: String,
+    /// The database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The error's id.
+    pub error: String,
+    /// The same in words.
+    pub message: String,
+}
+
+/// What was found of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// How often.
+    pub count: u64,
+    /// The first ids.
+    pub ids: Vec<String>,
+}
+
+/// What became of one unit of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Counts.
+    pub tally: Tally,
+    /// The first failures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<JobFailure>,
+    /// What was found, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub findings: BTreeMap<String, Findings>,
+}
+
+/// Which units are finished.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoneUnits {
+    /// All before this one.
+    below: u64,
+    /// And these.
+    beyond: BTreeSet<u64>,
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id: ids rise with time.
+    pub id: String,
+    /// The operation.
+    pub operation: String,
+    /// What was asked for: the operation's own members.
+    pub arguments: Map<String, Value>,
+    /// Which documents it is about, as it was asked for.
+    pub scope: Value,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// The most documents of one page.
+    pub page_size: usize,
+    /// How many databases are worked on at once.
+    pub concurrency: usize,
+    /// The pause between two pages of a database, in milliseconds.
+    pub pause_ms: u64,
+    /// Who asked for it.
+    pub asked_by: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// What somebody wants of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
+    /// When it was asked for (RFC 3339).
+    pub created: String,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+    /// Who runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// How many units it has, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<u64>,
+    /// Which of them are finished.
+    #[serde(default)]
+    pub done: DoneUnits,
+    /// Counts, over all units that are finished.
+    #[serde(default)]
+    pub counts: Tally,
+    /// Counts of those that are not.
+    #[serde(default)]
+    pub live: Tally,
+    /// Counts by database.
+    #[serde(default)]
+    pub per_database: BTreeMap<String, Tally>,
+    /// The first failures.
+    #[serde(default)]
+    pub failures: Vec<JobFailure>,
+    /// What was found, by kind.
+    #[serde(default)]
+    pub findings: BTreeMap<String, Findings>,
+    /// Why it ended before everything was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<JobFailure>,
+}
+
+/// A job with the revision at which it was read.
+#[derive(Clone, Debug)]
+pub struct StoredJob {
+    /// The job; change it and save.
+    pub job: Job,
+    rev: Rev,
+}
+
+/// A job that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveJob {
+    /// Its operation.
+    pub operation: String,
+    /// The databases that it works on; none for all.
+    pub databases: Option<BTreeSet<String>>,
+    /// When it was entered, in milliseconds of Unix time.
+    pub entered_ms: i64,
+}
+
+/// A page of a unit as it is recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedPage {
+    /// Which one, from 0.
+    pub number: u64,
+    /// What it writes.
+    pub sets: Vec<RecordedSet>,
+    /// Where the next page goes on; `None` when it was the last.
+    pub next: Option<String>,
+    /// The unit's report with everything but what this page writes.
+    pub report: Report,
+}
+
+/// A part of a journal, for a list.
+#[derive(Clone, Debug)]
+pub struct JournalPart {
+    /// Its place, to go on behind.
+    pub place: String,
+    /// What was written there.
+    pub sets: Vec<RecordedSet>,
+}
+
+/// Keeps jobs.
+#[derive(Clone, Debug)]
+pub struct JobRepository {
+    store: SharedStore,
+}
+
+impl JobState {
+    /// Whether nothing happens to it any more.
+    #[must_use]
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Succeeded => "succeeded",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Tally {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+    }
+}
+
+impl Report {
+    /// The most failures, and the most ids of one kind of finding, that are kept.
+    pub const LISTED: usize = 100;
+
+    /// Counts a failure, and keeps it if it is one of the first.
+    pub fn fail(&mut self, failure: JobFailure) {
+        self.tally.failed += 1;
+        if self.failures.len() < Self::LISTED {
+            self.failures.push(failure);
+        }
+    }
+
+    /// Counts a finding.
+    pub fn find(&mut self, kind: &str, id: String) {
+        let found = match self.findings.get_mut(kind) {
+            Some(found) => found,
+            None => self.findings.entry(kind.to_owned()).or_default(),
+        };
+        found.count += 1;
+        if found.ids.len() < Self::LISTED {
+            found.ids.push(id);
+        }
+    }
+}
+
+impl StoredJob {
+    /// Goes on from the revision at which another one was read.
+    pub fn follow(&mut self, other: Self) {
+        self.rev = other.rev;
+    }
+}
+
+impl DoneUnits {
+    /// Whether the unit is finished.
+    #[must_use]
+    pub fn contains(&self, unit: u64) -> bool {
+        unit < self.below || self.beyond.contains(&unit)
+    }
+
+    /// Marks a unit as finished.
+    pub fn insert(&mut self, unit: u64) {
+        self.beyond.insert(unit);
+        while self.beyond.remove(&self.below) {
+            self.below += 1;
+        }
+    }
+
+    /// How many are finished.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.below + self.beyond.len() as u64
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Job {
+    /// Adds what became of a finished unit, which works on `database` or on several.
+    pub fn add(&mut self, database: Option<&str>, report: Report) {
+        self.counts.add(report.tally);
+        if let Some(name) = database {
+            self.per_database.entry(name.to_owned()).or_default().add(report.tally);
+        }
+        let room = Report::LISTED.saturating_sub(self.failures.len());
+        self.failures.extend(report.failures.into_iter().take(room));
+        for (kind, found) in report.findings {
+            let all = self.findings.entry(kind).or_default();
+            all.count += found.count;
+            let room = Report::LISTED.saturating_sub(all.ids.len());
+            all.ids.extend(found.ids.into_iter().take(room));
+        }
+    }
+}
+
+impl JobRepository {
+    /// Jobs in this store.
+    #[must_use]
+    pub fn new(store: SharedStore) -> Self {
+        Self { store }
+    }
+
+    /// Enters a job among those that have not ended, unless another one of the same operation works
+    /// on the same databases: then nothing is entered, and its id is the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`], [`RepositoryError::Conflict`] when others kept entering jobs.
+    pub async fn enter(
+        &self,
+        id: &str,
+        job: ActiveJob,
+    ) -> Result<Result<(), String>, RepositoryError> {
+        let meets = |other: &ActiveJob| {
+            other.operation == job.operation
+                && match (&other.databases, &job.databases) {
+                    (Some(theirs), Some(ours)) => !theirs.is_disjoint(ours),
+                    _ => true,
+                }
+        };
+        self.change_active(|active| {
+            if let Some((other, _)) = active.iter().find(|(_, other)| meets(other)) {
+                return Err(other.clone());
+            }
+            active.insert(id.to_owned(), job.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Strikes a job that has ended out.
+    ///
+    /// # Errors
+    ///
+    /// As [`JobRepository::enter`].
+    pub async fn leave(&self, id: &str) -> Result<(), RepositoryError> {
+        let left = self.change_active(|active| active.remove(id).map(|_| ()).ok_or(())).await?;
+        // Who is not there has left before.
+        left.or(Ok(()))
+    }
+
+    /// The jobs that have not ended, by their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn active(&self) -> Result<BTreeMap<String, ActiveJob>, RepositoryError> {
+        Ok(self.read_active().await?.1)
+    }
+
+    async fn read_active(&self) -> Result<(Expect, BTreeMap<String, ActiveJob>), RepositoryError> {
+        let Some(found) = self.store.get(&database(), ACTIVE).await?.live() else {
+            return Ok((Expect::Absent, BTreeMap::new()));
+        };
+        let jobs = found.body.get("jobs").cloned().unwrap_or_else(|| json!({}));
+        let jobs = serde_json::from_value(jobs).map_err(|_| unreadable(ACTIVE))?;
+        Ok((Expect::At(found.rev), jobs))
+    }
+
+    async fn change_active<E>(
+        &self,
+        change: impl Fn(&mut BTreeMap<String, ActiveJob>) -> Result<(), E>,
+    ) -> Result<Result<(), E>, RepositoryError> {
+        for _ in 0..TRIES {
+            let (expect, mut active) = self.read_active().await?;
+            if let Err(refused) = change(&mut active) {
+                return Ok(Err(refused));
+            }
+            let body = object(json!({ "pvt_type": "active_jobs", "jobs": active }));
+            match self.put(ACTIVE, expect, body).await {
+                Ok(_) => return Ok(Ok(())),
+                Err(RepositoryError::Conflict { .. }) => (),
+                Err(err) => return Err(err),
+            }
+        }
+        Err(RepositoryError::Conflict { id: ACTIVE.to_owned() })
+    }
+
+    /// Stores a new job.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`], [`RepositoryError::Conflict`] when there is one of that id.
+    pub async fn create(&self, job: Job) -> Result<StoredJob, RepositoryError> {
+        let rev = self.put(&job_id(&job.id), Expect::Absent, body(&job)).await?;
+        Ok(StoredJob { job, rev })
+    }
+
+    /// Reads a job.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`], and [`RepositoryError::Conflict`] for one that cannot be read.
+    pub async fn load(&self, id: &str) -> Result<Option<StoredJob>, RepositoryError> {
+        let found = self.store.get(&database(), &job_id(id)).await?.live();
+        found.map(stored).transpose()
+    }
+
+    /// Saves a job.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Conflict`] when somebody changed it since it was read.
+    pub async fn save(&self, stored: &mut StoredJob) -> Result<(), RepositoryError> {
+        let expect = Expect::At(stored.rev.clone());
+        stored.rev = self.put(&job_id(&stored.job.id), expect, body(&stored.job)).await?;
+        Ok(())
+    }
+
+    /// A page of jobs, the newest first: those before the one named.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn list(
+        &self,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Job>, Option<String>), RepositoryError> {
+        let query = Query {
+            question: Question::All,
+            range: IdRange::starting_with("job:"),
+            order: Order::Descending,
+            after: before.map(job_id),
+            limit,
+        };
+        let page = self.store.query(&database(), &query).await?;
+        let next = page.next.map(|id| id.trim_start_matches("job:").to_owned());
+        let jobs: Result<Vec<_>, _> = page.documents.into_iter().map(stored).collect();
+        Ok((jobs?.into_iter().map(|stored| stored.job).collect(), next))
+    }
+
+    /// Stores what a job works through. Whoever was first counts.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn keep_units(&self, id: &str, units: &[Value]) -> Result<(), RepositoryError> {
+        let body = object(json!({ "pvt_type": "job_units", "units": units }));
+        match self.put(&format!("units:{id}"), Expect::Absent, body).await {
+            Ok(_) | Err(RepositoryError::Conflict { .. }) => Ok(()),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// What a job works through; none when that was not stored yet.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn units(&self, id: &str) -> Result<Option<Vec<Value>>, RepositoryError> {
+        let found = self.store.get(&database(), &format!("units:{id}")).await?.live();
+        Ok(found.and_then(|mut found| match found.body.shift_remove("units") {
+            Some(Value::Array(units)) => Some(units),
+            _ => None,
+        }))
+    }
+
+    /// Records a page, before it is written.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Conflict`] when somebody else recorded that page: the job is theirs.
+    pub async fn record(
+        &self,
+        job: &str,
+        unit: u64,
+        page: &RecordedPage,
+    ) -> Result<(), RepositoryError> {
+        let mut parts: Vec<Vec<Value>> = vec![Vec::new()];
+        let mut size = 0;
+        for set in &page.sets {
+            let value = serde_json::to_value(set).unwrap_or_default();
+            let bytes = value.to_string().len();
+            if size > 0 && size + bytes > PART_BYTES {
+                parts.push(Vec::new());
+                size = 0;
+            }
+            size += bytes;
+            if let Some(part) = parts.last_mut() {
+                part.push(value);
+            }
+        }
+        let last = parts.len() - 1;
+        let write = |(number, sets): (usize, Vec<Value>)| {
+            let mut body = object(json!({ "pvt_type": "job_journal", "sets": sets }));
+            if number == last {
+                body.insert("next".to_owned(), json!(page.next));
+                body.insert("report".to_owned(), json!(page.report));
+                body.insert("is_last".to_owned(), true.into());
+            }
+            stamped(&mut body);
+            let id = format!("journal:{job}:{unit:06}:{:06}:{number:03}", page.number);
+            Write::put(database(), id, Expect::Absent, body)
+        };
+        let set = parts.into_iter().enumerate().map(write).collect();
+        match self.store.commit(set).await {
+            Ok(_) => Ok(()),
+            Err(err) if err.error.kind == Kind::Conflict => {
+                Err(RepositoryError::Conflict { id: job.to_owned() })
+            }
+            Err(err) => Err(err.error.into()),
+        }
+    }
+
+    /// The last page of a unit that was recorded whole, and the number that the next one has.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn last_page(
+        &self,
+        job: &str,
+        unit: u64,
+    ) -> Result<(Option<RecordedPage>, u64), RepositoryError> {
+        let prefix = format!("journal:{job}:{unit:06}:");
+        let mut query = Query {
+            question: Question::All,
+            range: IdRange::starting_with(&prefix),
+            order: Order::Descending,
+            after: None,
+            limit: 1,
+        };
+        let mut next_number = 0;
+        let mut page: Option<RecordedPage> = None;
+        loop {
+            let found = match self.store.query(&database(), &query).await {
+                Err(err) if err.kind == Kind::NoDatabase => break,
+                found => found?,
+            };
+            let Some(document) = found.documents.into_iter().next() else { break };
+            let number = page_number(&document.id).ok_or_else(|| unreadable(&document.id))?;
+            next_number = next_number.max(number + 1);
+            query.after = Some(document.id.clone());
+            let is_last = document.body.get("is_last").and_then(Value::as_bool) == Some(true);
+            match &mut page {
+                Some(page) if page.number == number => {
+                    let mut sets = sets_of(&document)?;
+                    sets.append(&mut page.sets);
+                    page.sets = sets;
+                }
+                // A page before the one that was found.
+                Some(_) => break,
+                // Without its last part a page was not begun.
+                None if !is_last => (),
+                None => page = Some(recorded_page(&document, number)?),
+            }
+        }
+        Ok((page, next_number))
+    }
+
+    /// A part of a job's journal behind a place, in order or backwards; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn journal(
+        &self,
+        job: &str,
+        after: Option<&str>,
+        backwards: bool,
+    ) -> Result<Option<JournalPart>, RepositoryError> {
+        let prefix = format!("journal:{job}:");
+        let query = Query {
+            question: Question::All,
+            range: IdRange::starting_with(&prefix),
+            order: if backwards { Order::Descending } else { Order::Ascending },
+            after: after.map(|place| format!("{prefix}{place}")),
+            limit: 1,
+        };
+        let page = self.store.query(&database(), &query).await?;
+        let Some(document) = page.documents.into_iter().next() else {
+            return Ok(None);
+        };
+        let place = document.id[prefix.len()..].to_owned();
+        Ok(Some(JournalPart { place, sets: sets_of(&document)? }))
+    }
+
+    async fn put(&self, id: &str, expect: Expect, mut body: Body) -> Result<Rev, RepositoryError> {
+        stamped(&mut body);
+        match self.store.commit(vec![Write::put(database(), id, expect, body)]).await {
+            Ok(done) => done.revs.into_iter().next().ok_or_else(|| unreadable(id)),
+            Err(err) if err.error.kind == Kind::Conflict => {
+                Err(RepositoryError::Conflict { id: id.to_owned() })
+            }
+            Err(err) => Err(err.error.into()),
+        }
+    }
+}
+
+fn database() -> DbName {
+    DbName::new(DATABASE)
+}
+
+fn job_id(id: &str) -> String {
+    format!("job:{id}")
+}
+
+fn body(job: &Job) -> Body {
+    let mut body = Body::from_iter([("pvt_type".to_owned(), "job".into())]);
+    body.insert("job".to_owned(), json!(job));
+    body
+}
+
+fn stored(document: Document) -> Result<StoredJob, RepositoryError> {
+    let Document { id, rev, mut body, .. } = document;
+    let job = body.shift_remove("job").unwrap_or_default();
+    let job = serde_json::from_value(job).map_err(|_| unreadable(&id))?;
+    Ok(StoredJob { job, rev })
+}
+
+fn object(value: Value) -> Body {
+    match value {
+        Value::Object(body) => body,
+        _ => Body::new(),
+    }
+}
+
+fn stamped(body: &mut Body) {
+    body.insert(WRITE_ID.to_owned(), write_id().into());
+}
+
+/// The number of the page in the id of a part.
+fn page_number(id: &str) -> Option<u64> {
+    id.rsplit(':').nth(1)?.parse().ok()
+}
+
+fn recorded_page(document: &Document, number: u64) -> Result<RecordedPage, RepositoryError> {
+    let next = document.body.get("next").and_then(Value::as_str).map(str::to_owned);
+    let report = document.body.get("report").cloned().unwrap_or_default();
+    let report = serde_json::from_value(report).map_err(|_| unreadable(&document.id))?;
+    Ok(RecordedPage { number, sets: sets_of(document)?, next, report })
+}
+
+fn sets_of(document: &Document) -> Result<Vec<RecordedSet>, RepositoryError> {
+    let sets = document.body.get("sets").cloned().unwrap_or_default();
+    serde_json::from_value(sets).map_err(|_| unreadable(&document.id))
+}
+
+/// A document of ours that somebody spoilt.
+fn unreadable(id: &str) -> RepositoryError {
+    let source = super::UndecodableField { field: "job", problem: "cannot be read" };
+    RepositoryError::Undecodable { id: id.to_owned(), source }
+}

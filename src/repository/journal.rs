@@ -1,0 +1,378 @@
+//! What a job is about to write, written down before it is: enough to do it after a crash, to see
+//! whether it was done, and to take it back.
+//!
+//! *Set*: the writes about one number, in order: its document first, then its copies. *Head*: the
+//! first of them, which says whether the set can still be done. Of a changed document only the
+//! members that differ are recorded; a copy that equals the head is only called one.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{mirror::mirrored, write_id};
+use crate::store::{
+    Body, Change, DbName, Expect, Lookup, SharedStore, WRITE_ID, Write, WriteSet,
+    dry_run::{Before, DryRunStore, Planned},
+};
+
+/// Where the names of databases of numbers begin.
+const NUMBERS: &str = "numbers/";
+
+/// What a rehearsal would have written.
+#[derive(Debug)]
+pub struct Plan(std::sync::Arc<DryRunStore>);
+
+/// The writes of a plan about one number, with everything that writing them needs.
+#[derive(Clone, Debug)]
+pub struct PlannedSet(Vec<Planned>);
+
+/// The same as it is recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecordedSet(Vec<Recorded>);
+
+/// One recorded write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Recorded {
+    database: String,
+    id: String,
+    /// The revision that is replaced; none for a document that is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    /// The members that differ, as they were; all of a document that is deleted. None when there was
+    /// no document, or when only its revision was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Body>,
+    /// The members that differ, as they are to be; all of a new document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Body>,
+    /// Whether it is to equal the head.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    copy: bool,
+    /// What is left of a document that is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tombstone: Option<Body>,
+}
+
+/// What was found under the ids of recorded writes.
+pub(super) type Found = HashMap<(String, String), Lookup>;
+
+/// What is to be done about a recorded set.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Resolution {
+    /// It was done.
+    Done,
+    /// These writes are left.
+    Write(WriteSet),
+    /// Somebody changed the document since.
+    Stale,
+}
+
+/// How a document stands to its recorded write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Done,
+    Waiting,
+    Stale,
+}
+
+impl Plan {
+    pub(super) fn over(below: SharedStore) -> (Self, SharedStore) {
+        let store = std::sync::Arc::new(DryRunStore::remembering(below));
+        (Self(store.clone()), store)
+    }
+
+    /// What would have been written, set by set. Several writes to a document are one.
+    #[must_use]
+    pub fn sets(&self) -> Vec<PlannedSet> {
+        let mut sets: Vec<PlannedSet> = Vec::new();
+        let mut places: HashMap<(DbName, String), (usize, usize)> = HashMap::new();
+        let mut last = None;
+        for planned in self.0.journal() {
+            let place = (planned.db.clone(), planned.id.clone());
+            if let Some(&(set, at)) = places.get(&place) {
+                sets[set].0[at].change = planned.change;
+                continue;
+            }
+            if last != Some(planned.set) {
+                last = Some(planned.set);
+                sets.push(PlannedSet(Vec::new()));
+            }
+            let set = sets.len() - 1;
+            places.insert(place, (set, sets[set].0.len()));
+            sets[set].0.push(planned);
+        }
+        for set in &mut sets {
+            // What was made and deleted again is nothing.
+            set.0.retain(|it| it.expect != Expect::Absent || it.after().is_some());
+        }
+        sets.retain(|set| !set.0.is_empty());
+        sets
+    }
+}
+
+impl PlannedSet {
+    /// The document that the set is about.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0[0].id
+    }
+
+    pub(super) fn write_set(&self) -> WriteSet {
+        let write = |it: &Planned| Write {
+            db: it.db.clone(),
+            id: it.id.clone(),
+            expect: it.expect.clone(),
+            change: it.change.clone(),
+        };
+        self.0.iter().map(write).collect()
+    }
+
+    /// The set as it is recorded.
+    #[must_use]
+    pub fn recorded(&self) -> RecordedSet {
+        let head = self.0[0].after().map(mirrored);
+        let record = |(place, it): (usize, &Planned)| {
+            let copied = head.as_ref().filter(|_| place > 0 && it.id == self.0[0].id);
+            Recorded::of(it, copied)
+        };
+        RecordedSet(self.0.iter().enumerate().map(record).collect())
+    }
+}
+
+impl Recorded {
+    fn of(planned: &Planned, head: Option<&Body>) -> Self {
+        let expected = match &planned.expect {
+            Expect::At(rev) => Some(rev.as_str().to_owned()),
+            Expect::Absent => None,
+        };
+        let copy = planned.after().is_some_and(|after| head == Some(after));
+        let (before, after, tombstone) = match (&planned.before, &planned.change) {
+            (Before::Members(before), Change::Put(after)) => {
+                let told = if copy { None } else { Some(differing(after, before)) };
+                (Some(differing(before, after)), told, None)
+            }
+            (Before::Nothing | Before::Unread, Change::Put(after)) => {
+                (None, (!copy).then(|| after.clone()), None)
+            }
+            (Before::Members(before), Change::Delete(left)) => {
+                (Some(before.clone()), None, Some(left.clone()))
+            }
+            (Before::Nothing | Before::Unread, Change::Delete(left)) => {
+                (None, None, Some(left.clone()))
+            }
+        };
+        let (database, id) = (planned.db.to_string(), planned.id.clone());
+        Self { database, id, expected, before, after, copy, tombstone }
+    }
+
+    fn place(&self) -> (String, String) {
+        (self.database.clone(), self.id.clone())
+    }
+
+    fn standing(&self, found: &Lookup) -> Standing {
+        let live = match found {
+            Lookup::Live(document) => Some(document),
+            Lookup::Deleted(_) | Lookup::Missing => None,
+        };
+        match (live, &self.expected) {
+            (Some(document), Some(rev)) if document.rev.as_str() == rev => Standing::Waiting,
+            (None, None) => Standing::Waiting,
+            (None, Some(_)) if self.tombstone.is_some() => Standing::Done,
+            (Some(document), _) if self.tombstone.is_none() && self.is_done(&document.body) => {
+                Standing::Done
+            }
+            _ => Standing::Stale,
+        }
+    }
+
+    /// Whether a document has the members that were to be written, and lacks those that were not.
+    fn is_done(&self, body: &Body) -> bool {
+        let after = self.after.iter().flatten();
+        after.clone().all(|(key, value)| body.get(key) == Some(value))
+            && self.removed().all(|key| !body.contains_key(key))
+    }
+
+    /// The members that the document no longer has afterwards.
+    fn removed(&self) -> impl Iterator<Item = &String> {
+        let keys = self.before.iter().flat_map(Body::keys);
+        keys.filter(|key| !self.after.as_ref().is_some_and(|after| after.contains_key(*key)))
+    }
+
+    /// The document after the write, from the one that it replaces.
+    fn forward(&self, mut body: Body) -> Body {
+        self.removed().for_each(|key| {
+            body.shift_remove(key);
+        });
+        let after = self.after.iter().flatten();
+        body.extend(after.map(|(key, value)| (key.clone(), value.clone())));
+        body
+    }
+
+    /// The document before the write, from the one that it made.
+    fn backward(&self, mut body: Body) -> Body {
+        let (before, after) = (self.before.iter().flatten(), self.after.iter().flatten());
+        let was = |key: &str| self.before.as_ref().is_some_and(|before| before.contains_key(key));
+        after.filter(|(key, _)| !was(key)).for_each(|(key, _)| {
+            body.shift_remove(key);
+        });
+        body.extend(before.map(|(key, value)| (key.clone(), value.clone())));
+        body
+    }
+
+    fn write(&self, found: &Lookup, body: Option<Body>) -> Write {
+        let expect = match found {
+            Lookup::Live(document) => Expect::At(document.rev.clone()),
+            Lookup::Deleted(_) | Lookup::Missing => Expect::Absent,
+        };
+        let change = match body {
+            Some(body) => Change::Put(body),
+            None => Change::Delete(self.tombstone.clone().unwrap_or_else(bare_tombstone)),
+        };
+        Write { db: DbName::new(self.database.as_str()), id: self.id.clone(), expect, change }
+    }
+}
+
+impl RecordedSet {
+    /// The document that the set is about.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.0.first().map_or("", |head| &head.id)
+    }
+
+    /// The set as a list shows it.
+    #[must_use]
+    pub fn shown(&self) -> Vec<Value> {
+        let shown = |it: &Recorded| {
+            json!({
+                "database": it.database,
+                "id": it.id,
+                "expected": it.expected,
+                "action": match (&it.tombstone, &it.expected) {
+                    (Some(_), _) => "delete",
+                    (None, None) => "create",
+                    (None, Some(_)) => "change",
+                },
+                "is_copy": it.copy,
+                "before": it.before,
+                "after": it.after,
+            })
+        };
+        self.0.iter().map(shown).collect()
+    }
+
+    /// Where the documents of the set are.
+    pub(super) fn places(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.iter().map(Recorded::place)
+    }
+
+    /// What is left to be done, by what was found of its documents. A copy follows the head, whatever
+    /// became of it in between.
+    pub(super) fn resolve(&self, found: &Found) -> Resolution {
+        let at = |it: &Recorded| found.get(&it.place()).cloned().unwrap_or(Lookup::Missing);
+        let Some((head, others)) = self.0.split_first() else {
+            return Resolution::Done;
+        };
+        let current = at(head);
+        let mut writes = WriteSet::new();
+        let after = match (head.standing(&current), &current) {
+            (Standing::Stale, _) => return Resolution::Stale,
+            (Standing::Done, Lookup::Live(document)) => Some(document.body.clone()),
+            (Standing::Done, _) => None,
+            (Standing::Waiting, current) => {
+                let body = match current {
+                    Lookup::Live(document) => document.body.clone(),
+                    Lookup::Deleted(_) | Lookup::Missing => Body::new(),
+                };
+                let after = head.tombstone.is_none().then(|| head.forward(body));
+                writes.push(head.write(current, after.clone()));
+                after
+            }
+        };
+        let copy = after.as_ref().map(mirrored);
+        for it in others {
+            let current = at(it);
+            if it.copy {
+                let is_right =
+                    matches!(&current, Lookup::Live(found) if Some(&found.body) == copy.as_ref());
+                if let Some(copy) = copy.clone().filter(|_| !is_right) {
+                    writes.push(it.write(&current, Some(copy)));
+                }
+                continue;
+            }
+            match (it.standing(&current), current) {
+                (Standing::Waiting, current) => {
+                    let body = match &current {
+                        Lookup::Live(document) => document.body.clone(),
+                        Lookup::Deleted(_) | Lookup::Missing => Body::new(),
+                    };
+                    let body = it.tombstone.is_none().then(|| it.forward(body));
+                    writes.push(it.write(&current, body));
+                }
+                // A copy elsewhere goes, at whatever revision it is.
+                (Standing::Stale, current @ Lookup::Live(_)) if it.tombstone.is_some() => {
+                    writes.push(it.write(&current, None));
+                }
+                (Standing::Stale | Standing::Done, _) => (),
+            }
+        }
+        if writes.is_empty() { Resolution::Done } else { Resolution::Write(writes) }
+    }
+
+    /// The writes that put everything back as it was before, where nobody has changed it since; none
+    /// when there is nothing to put back. `now`: when it is put back, in Gregorian seconds.
+    pub(super) fn inverse(&self, found: &Found, now: i64) -> Resolution {
+        let at = |it: &Recorded| found.get(&it.place()).cloned().unwrap_or(Lookup::Missing);
+        let Some((head, others)) = self.0.split_first() else {
+            return Resolution::Done;
+        };
+        let current = at(head);
+        let restored = match &current {
+            // A document that was only looked up by its revision was a copy of what the head was.
+            Lookup::Live(document) if head.tombstone.is_none() && head.is_done(&document.body) => {
+                head.expected.as_ref().map(|_| head.backward(document.body.clone()))
+            }
+            Lookup::Deleted(_) | Lookup::Missing if head.tombstone.is_some() => head.before.clone(),
+            // It is as it was, since the write never happened or was put back already.
+            Lookup::Live(document) if head.expected.as_deref() == Some(document.rev.as_str()) => {
+                return Resolution::Done;
+            }
+            Lookup::Deleted(_) | Lookup::Missing if head.expected.is_none() => {
+                return Resolution::Done;
+            }
+            _ => return Resolution::Stale,
+        };
+        // A copy is nobody's own writing: it says what its number says.
+        let is_number = head.database.starts_with(NUMBERS);
+        let restored = restored.map(|mut body| {
+            if is_number {
+                body.insert(WRITE_ID.to_owned(), write_id().into());
+                body.insert("pvt_modified".to_owned(), now.into());
+            }
+            body
+        });
+        let copy = restored.as_ref().map(mirrored);
+        let mut writes = vec![head.write(&current, restored)];
+        for it in others.iter().filter(|it| it.id == head.id) {
+            let current = at(it);
+            let is_live = matches!(current, Lookup::Live(_));
+            // What was there before was a copy of what the head was.
+            let wanted = copy.clone().filter(|_| it.expected.is_some());
+            if wanted.is_some() || is_live {
+                writes.push(it.write(&current, wanted));
+            }
+        }
+        Resolution::Write(writes)
+    }
+}
+
+/// The members of `these` that `those` lacks or has otherwise.
+fn differing(these: &Body, those: &Body) -> Body {
+    let differs = |(key, value): &(&String, &Value)| those.get(*key) != Some(*value);
+    these.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn bare_tombstone() -> Body {
+    Body::from_iter([(WRITE_ID.to_owned(), write_id().into())])
+}
