@@ -25,11 +25,12 @@ mod settings;
 mod settings_documents;
 mod stock;
 
+pub use crate::store::Application;
 pub use accounts::{Account, AccountRepository, BelowPage};
 pub use available::Standing;
 pub use codec::{UndecodableField, decode, encode};
 pub use feature_settings::FeatureSettingsRepository;
-pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
+pub use inspect::{FoundCopy, Inspection, Version};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use self::overlay::{Base, Below, Overlay};
 use super::{
-    Body, Changes, CommitError, Committed, DbName, Document, DocumentStore, Expect, IdRange, Kind,
-    Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
+    Application, Body, Changes, CommitError, Committed, DbName, Document, DocumentStore, Expect,
+    IdRange, Kind, Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
 };
 
 /// How many documents are asked for at once.
@@ -213,6 +213,17 @@ impl DocumentStore for DryRunStore {
         }
         counts.retain(|_, count| *count > 0);
         Ok(counts)
+    }
+
+    async fn applications(
+        &self,
+        db: &DbName,
+        numbers: &[String],
+    ) -> Result<Vec<Vec<Application>>, StoreError> {
+        let none = vec![Vec::new(); numbers.len()];
+        let answer = self.below.applications(db, numbers);
+        let found = self.ask_below("applications", db, none, answer).await?;
+        Ok(self.overlay().merge_applications(db, numbers, found))
     }
 
     async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError> {
