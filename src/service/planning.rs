@@ -20,6 +20,8 @@ pub struct Failure {
 pub struct PageOutcome {
     /// How many were looked at.
     pub read: u64,
+    /// How many were changed that are no documents, and so in no plan.
+    pub changed: u64,
     /// How many are right already.
     pub unchanged: u64,
     /// How many the operation is not about.
