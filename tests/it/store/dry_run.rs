@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use number_manager::store::{
-    DbName, Document, DocumentStore, Expect, IdRange, Kind, Lookup, Order, Query, Question, Rev,
-    SharedStore, Write,
+    Change, DbName, Document, DocumentStore, Expect, IdRange, Kind, Lookup, Order, Query, Question,
+    Rev, SharedStore, Write,
     dry_run::{Before, DryRunStore, Planned},
     sqlite::SqliteStore,
 };
@@ -210,7 +210,7 @@ async fn the_journal_is_what_would_have_been_written() {
     let rehearsed = body(json!({"pvt_module_name": "knm_b"}));
     let (again, converted) = (Before::Members(rehearsed.clone()), Change::Put(rehearsed));
     let created = Change::Put(body(json!({"n": 1})));
-    let deleted = Change::Delete(Body::new());
+    let deleted = Change::Delete(body(json!({"was": 100})));
     assert_eq!(
         over.journal(),
         [
