@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::service::{Batch, Creation, Outcomes, Update};
+use crate::service::{Batch, Outcomes, Update};
 
 use super::{
     Api,
@@ -32,7 +32,7 @@ pub(super) async fn create_numbers(
     call: AccountCall,
 ) -> Result<Reply, Fault> {
     let (batch, wanted) = read(&api, &call).await?;
-    let creation = Creation { public: wanted.public, state: wanted.state, carrier: wanted.carrier };
+    let creation = wanted.into_creation();
     let made = api.service.create_many(&call.actor, &call.account, &batch, creation, call.terms());
     Ok(reply(made.await?).created(&call))
 }

@@ -66,6 +66,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(numbers::activate_number))
         .routes(routes!(numbers::reserve_number))
         .routes(routes!(porting::port_number))
+        .routes(routes!(porting::bring_in_ported))
         .routes(routes!(repair::identify_number))
         .routes(routes!(repair::fix_numbers))
         .routes(routes!(repair::fix_number))
