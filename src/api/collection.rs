@@ -11,8 +11,9 @@ use super::{
     envelope::Reply,
     extract::AccountCall,
     fault::{self, Fault},
-    openapi::{AccountPath, Answer, Faults, NumberBody, ReleaseParameters},
+    numbers_words::{NumberBody, ReleaseParameters},
     shape::{self, Wanted},
+    words::{AccountPath, Answer, Faults},
 };
 
 /// Create numbers for an account.

@@ -13,8 +13,9 @@ use super::{
     extract::AdminCall,
     fault::Fault,
     job, maintenance,
-    openapi::{Answer, Faults, JobBody},
+    openapi::JobBody,
     request, text,
+    words::{Answer, Faults},
 };
 
 /// Numbers to be made.

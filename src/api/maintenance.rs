@@ -13,12 +13,13 @@ use super::{
     fault::Fault,
     generate, job,
     openapi::{
-        Answer, CommandRequest, ConversionRequest, Faults, JobBody, OperationsBody, UsageBody,
-        UsageParameters, UsageRequest,
+        CommandRequest, ConversionRequest, JobBody, OperationsBody, UsageBody, UsageParameters,
+        UsageRequest,
     },
     request, sup,
     sup_features::{self, FeatureCommand},
     text,
+    words::{Answer, Faults},
 };
 
 /// What can be run, with arguments and meaning.

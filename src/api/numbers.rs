@@ -10,12 +10,12 @@ use super::{
     envelope::Reply,
     extract::{AccountCall, AdminCall},
     fault::Fault,
-    openapi::{
-        Answer, Faults, IfMatch, NumberBody, NumberPath, NumberRecordBody, NumberRequest,
-        ReadParameters, ReleaseParameters, UnscopedNumberPath,
+    numbers_words::{
+        NumberBody, NumberRecordBody, NumberRequest, ReadParameters, ReleaseParameters,
     },
     porting,
     shape::{self, Wanted},
+    words::{Answer, Faults, IfMatch, NumberPath, UnscopedNumberPath},
 };
 
 /// Read a number.

@@ -14,8 +14,9 @@ use super::{
     envelope::Reply,
     extract::AccountCall,
     fault::Fault,
-    openapi::{Answer, Faults, IfMatch, NumberBody, NumberPath, NumberRequest},
+    numbers_words::{NumberBody, NumberRequest},
     shape::{self, Wanted},
+    words::{Answer, Faults, IfMatch, NumberPath},
 };
 
 /// Announce a number that is to be ported in.
