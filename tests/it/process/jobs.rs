@@ -136,7 +136,7 @@ async fn another_program_goes_on_with_a_job() {
     hurry(&mut home);
     let store = home.prepared_store().await;
     keep(&store).await;
-    let mut first = home.start().await;
+    let first = home.start().await;
     let second = home.start_bare().await;
     let data = json!({
         "source": "knm_telnyx", "target": "knm_inventory", "scope": {"all": true},

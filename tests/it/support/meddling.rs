@@ -9,8 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use number_manager::store::{
-    Changes, CommitError, Committed, DbName, DocumentStore, IdRange, Lookup, Page, Query, Rev, Seq,
-    SharedStore, StoreError, WriteSet,
+    Application, Changes, CommitError, Committed, DbName, DocumentStore, IdRange, Lookup, Page,
+    Query, Rev, Seq, SharedStore, StoreError, WriteSet,
 };
 use serde_json::Value;
 
@@ -66,6 +66,14 @@ impl DocumentStore for MeddlingStore {
         range: &IdRange,
     ) -> Result<BTreeMap<Option<String>, u64>, StoreError> {
         self.inner.carrier_counts(db, range).await
+    }
+
+    async fn applications(
+        &self,
+        db: &DbName,
+        numbers: &[String],
+    ) -> Result<Vec<Vec<Application>>, StoreError> {
+        self.inner.applications(db, numbers).await
     }
 
     async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError> {
