@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::{
     keeper::{Keeper, Stop},
@@ -209,6 +210,7 @@ impl Run<'_> {
         }
         let page = RecordedPage {
             number: walk.page,
+            stamp: Uuid::new_v4().simple().to_string(),
             sets: planned.recorded.clone(),
             after: place.after.clone(),
             next: place.next.clone(),
