@@ -34,10 +34,7 @@ mod rows;
 mod schema;
 mod search;
 mod shape;
-mod sup;
-mod sup_features;
 mod system_config;
-mod text;
 
 use std::{ops::Deref, sync::Arc};
 
@@ -59,6 +56,7 @@ use crate::{
 };
 
 pub use idempotency::IdempotencyConfig;
+pub(crate) use jobs::shown as shown_job;
 pub use limit::LimitConfig;
 
 /// Answers shorter than this are not worth compressing, in bytes.

@@ -9,6 +9,7 @@ mod documents;
 mod features;
 mod lifecycle;
 mod numbering;
+mod old_commands;
 mod openapi;
 mod operations;
 mod ownership;
