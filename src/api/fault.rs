@@ -201,7 +201,7 @@ impl From<SupError> for Fault {
         let message = error.to_string();
         let (member, value) = match error {
             SupError::Usage { command, .. } => ("command".to_owned(), command.into()),
-            SupError::Wrong { member, value, .. } => (member, value),
+            SupError::Wrong { member, value, .. } => (member, *value),
         };
         let what = json!({ "message": message, "value": value });
         Self::validation(&member, "invalid", what).with_line(message)
@@ -212,7 +212,7 @@ impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
         let fault = match refused.why {
             Refusal::Account(text) => Self::invalid_account(&text),
-            Refusal::Service(error) => error.into(),
+            Refusal::Service(error) => (*error).into(),
         };
         match refused.line {
             Some(line) => fault.with_line(line),

@@ -124,7 +124,7 @@ async fn holder(service: &NumberService, subject: &Subject) -> Result<FeatureHol
 
 fn unread(error: Error) -> Refused {
     let line = Some(format!("ERROR: {}", error.id()));
-    Refused { why: error.into(), line }
+    Refused { why: Box::new(error).into(), line }
 }
 
 /// A refusal in the words of the old command.
@@ -136,7 +136,7 @@ fn refused(subject: &Subject, error: Error) -> Refused {
         (other, Subject::Number(number)) => format!("Error with number {number}: {}", other.id()),
         (other, _) => format!("ERROR: {}", other.id()),
     };
-    Refused { why: error.into(), line: Some(line) }
+    Refused { why: Box::new(error).into(), line: Some(line) }
 }
 
 fn known() -> String {

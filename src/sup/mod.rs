@@ -59,16 +59,14 @@ pub enum SupError {
         lines: Vec<String>,
     },
     /// A member or an argument is not what it must be.
-    #[error("{name} {problem}")]
+    #[error("{problem}")]
     Wrong {
         /// The member that it stands in.
         member: String,
-        /// What it is called.
-        name: String,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: String,
         /// What was given.
-        value: Value,
+        value: Box<Value>,
     },
 }
 
@@ -138,9 +136,9 @@ fn unknown(name: &str) -> SupError {
     SupError::Usage { command: name.to_owned(), lines: usages() }
 }
 
-fn wrong(member: &str, name: &str, problem: &'static str, value: &Value) -> SupError {
-    let (member, name, value) = (member.to_owned(), name.to_owned(), value.clone());
-    SupError::Wrong { member, name, problem, value }
+fn wrong(member: &str, name: &str, problem: &str, value: &Value) -> SupError {
+    let (member, problem) = (member.to_owned(), format!("{name} {problem}"));
+    SupError::Wrong { member, problem, value: Box::new(value.clone()) }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub enum Refusal {
     Account(String),
     /// The service refused.
     #[error(transparent)]
-    Service(#[from] Error),
+    Service(#[from] Box<Error>),
 }
 
 /// Answers a question.
@@ -71,7 +71,7 @@ pub async fn answer(
     match question {
         Question::Usage { prefixes } => {
             let counted = carrier_usage(service, actor, prefixes.as_deref()).await;
-            counted.map_err(|error| Refused { why: error.into(), line: None })
+            counted.map_err(|error| Refused { why: Box::new(error).into(), line: None })
         }
         Question::Features(command) => features::run(service, actor, command).await,
         Question::Gone { instead } => {

@@ -236,7 +236,7 @@ impl Bench {
             Ok(Report { text, .. }) => print!("{text}"),
             Err(sup::Refused { line: Some(line), .. }) => return Err(BadArguments(line).into()),
             Err(sup::Refused { why: Refusal::Service(error), .. }) => {
-                return Err(refused(error.into()));
+                return Err(refused((*error).into()));
             }
             Err(error) => return Err(BadArguments(error.to_string()).into()),
         }

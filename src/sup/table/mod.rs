@@ -53,7 +53,8 @@ impl Row {
     pub(super) fn usage(&self) -> String {
         let mut line = self.name.to_owned();
         for Parameter { name, is_optional, .. } in self.parameters {
-            line += &if *is_optional { format!(" [{name}]") } else { format!(" {name}") };
+            let shown = if *is_optional { format!("[{name}]") } else { (*name).to_owned() };
+            line.extend([" ", &shown]);
         }
         line
     }
@@ -82,7 +83,7 @@ fn instead(note: &'static str, command: Command) -> Command {
         Command::Job { operation, members, .. } => {
             Command::Job { operation, members, instead: Some(note) }
         }
-        other => other,
+        question @ Command::Question(_) => question,
     }
 }
 
