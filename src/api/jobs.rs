@@ -21,7 +21,7 @@ use super::{
     envelope::{EXPIRES, Page, Reply},
     extract::AdminCall,
     fault::{self, Fault},
-    openapi::{Answer, Faults},
+    words::{Answer, Faults},
 };
 
 /// How often a job is looked at for somebody who follows it.
@@ -287,8 +287,9 @@ pub(super) async fn resume_job(State(api): State<Api>, call: AdminCall) -> Resul
     ),
 )]
 pub(super) async fn apply_job(State(api): State<Api>, call: AdminCall) -> Result<Response, Fault> {
+    let patience = patience(&api.jobs, &call)?;
     let job = api.jobs.apply(call.part("job_id"), &call.actor).await?;
-    answer(&api, &call, job, None).await
+    answer(&api, job, patience, None).await
 }
 
 /// Put back what a job changed and nobody has changed since.
@@ -306,8 +307,9 @@ pub(super) async fn apply_job(State(api): State<Api>, call: AdminCall) -> Result
     ),
 )]
 pub(super) async fn revert_job(State(api): State<Api>, call: AdminCall) -> Result<Response, Fault> {
+    let patience = patience(&api.jobs, &call)?;
     let job = api.jobs.revert(call.part("job_id"), &call.actor).await?;
-    answer(&api, &call, job, None).await
+    answer(&api, job, patience, None).await
 }
 
 /// Get what a dry run would write, a part at a time.
@@ -362,21 +364,23 @@ pub(super) async fn start(
     request: &JobRequest,
     instead: Option<&'static str>,
 ) -> Result<Response, Fault> {
+    // What cannot be answered is not begun.
+    let patience = patience(&api.jobs, call)?;
     if call.wants_text {
         let (_, narration) = api.jobs.start_telling(request).await?;
         return Ok(words(instead, narration));
     }
     let job = api.jobs.start(request).await?;
-    answer(api, call, job, instead).await
+    answer(api, job, patience, instead).await
 }
 
 async fn answer(
     api: &Api,
-    call: &AdminCall,
     job: Job,
+    patience: Option<Duration>,
     instead: Option<&'static str>,
 ) -> Result<Response, Fault> {
-    let job = match patience(&api.jobs, call)? {
+    let job = match patience {
         Some(patience) => api.jobs.wait(&job.id, patience).await?,
         None => job,
     };

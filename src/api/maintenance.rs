@@ -17,11 +17,11 @@ use super::{
     extract::AdminCall,
     fault::Fault,
     jobs::{self, JobBody, WaitParameters},
-    openapi::{
-        Answer, CommandRequest, Faults, OperationRequest, OperationsBody, UsageBody,
-        UsageParameters, UsageRequest,
+    maintenance_words::{
+        CommandRequest, OperationRequest, OperationsBody, UsageBody, UsageParameters, UsageRequest,
     },
     request,
+    words::{Answer, Faults},
 };
 
 /// List the operations.

@@ -14,6 +14,7 @@ mod openapi;
 mod operations;
 mod ownership;
 mod process;
+mod readme;
 mod release;
 mod repository;
 mod repository_failures;

@@ -259,14 +259,13 @@ fn refused(error: JobError) -> anyhow::Error {
     }
 }
 
-/// While the service runs, the embedded store is its own.
 fn in_use(config: &Config, error: anyhow::Error) -> anyhow::Error {
     if !matches!(error.downcast_ref(), Some(OpenError::InUse { .. })) {
         return error;
     }
     let address = config.listen;
     error.context(format!(
-        "the service holds the store; ask it instead: POST http://{address}/v2/maintenance/OPERATION \
+        "while the service runs, the store is its own; ask it: POST http://{address}/v2/maintenance/OPERATION \
          (GET http://{address}/v2/maintenance lists the operations)"
     ))
 }

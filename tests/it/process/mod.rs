@@ -2,8 +2,10 @@
 //! it is killed, when its store fails, and beside others of its kind.
 
 mod crash;
+mod jobs;
 mod kill;
 mod load;
+mod maintenance;
 mod outage;
 mod replicas;
 mod settings;
