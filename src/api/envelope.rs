@@ -130,6 +130,7 @@ impl Reply {
             page: None,
             text: None,
             tag: None,
+            place: None,
             stream: None,
         }
     }
@@ -159,6 +160,11 @@ impl Reply {
     pub(super) fn accepted(mut self) -> Self {
         self.status = StatusCode::ACCEPTED;
         self
+    }
+
+    /// The same answer for what is begun, with the path under which it can be looked at.
+    pub(super) fn accepted_at(self, place: String) -> Self {
+        Self { place: Some(place), ..self.accepted() }
     }
 
     /// The same answer with `metadata` beside the data.
@@ -200,6 +206,7 @@ impl Reply {
                 "metadata": self.metadata,
                 "revision": self.revision,
                 "text": self.text,
+                "place": self.place,
             })
         })
     }
@@ -212,6 +219,7 @@ impl Reply {
             metadata: Some(kept["metadata"].clone()).filter(|metadata| !metadata.is_null()),
             revision: text("revision"),
             text: text("text"),
+            place: text("place"),
             ..Self::ok(kept["data"].clone())
         })
     }
@@ -256,6 +264,9 @@ pub(super) fn render_reply(reply: &Reply, frame: &Frame<'_>) -> Response {
     };
     if let Some(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
+    }
+    if let Some(place) = reply.place.as_deref().and_then(|it| HeaderValue::from_str(it).ok()) {
+        response.headers_mut().insert(header::LOCATION, place);
     }
     response
 }

@@ -392,11 +392,7 @@ async fn answer(
     if job.state.has_ended() {
         return Ok(reply.into_response());
     }
-    let mut response = reply.accepted().into_response();
-    if let Ok(place) = format!("/v2/jobs/{}", job.id).parse() {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    Ok(response)
+    Ok(reply.accepted_at(format!("/v2/jobs/{}", job.id)).into_response())
 }
 
 /// For how long the client wants to wait for the end of a job; none when it does not.

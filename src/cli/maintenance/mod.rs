@@ -63,6 +63,12 @@ enum Verb {
         #[command(flatten)]
         form: FormArgs,
     },
+    #[command(flatten)]
+    Jobs(JobVerb),
+}
+
+#[derive(Debug, Subcommand)]
+enum JobVerb {
     /// List the latest jobs.
     List,
     /// Go on with a job that was paused, or whose process is gone.
@@ -102,70 +108,74 @@ struct Bench {
 /// Runs the command.
 pub(super) async fn run(config: &Config, args: MaintenanceArgs) -> anyhow::Result<()> {
     let MaintenanceArgs { verb, operation, scope, arguments, options, form } = args;
-    match (verb, operation) {
-        (None, None) => {
-            print!("{}", list::operations());
-            Ok(())
-        }
-        (None, Some(name)) if name == CARRIER_USAGE => {
-            let prefixes = request::prefixes(&scope, &arguments)?;
-            let bench = Bench::open(config).await?;
-            bench.answer(Question::Usage { prefixes }, form.json).await
-        }
-        (None, Some(operation)) => {
-            let members = request::members(scope, arguments, options);
-            let bench = Bench::open(config).await?;
-            bench.start(bench.request(operation, members, None), form.json).await
-        }
-        (Some(Verb::Sup { words, options, form }), _) => {
-            let asked = sup::read(&request::command(&words, options));
-            let asked = asked.map_err(|error| BadArguments(error.to_string()))?;
-            let bench = Bench::open(config).await?;
-            match asked.means {
-                Command::Question(question) => bench.answer(question, form.json).await,
-                Command::Job { operation, members, instead } => {
-                    if let Some(instead) = instead {
-                        eprintln!("{instead}");
-                    }
-                    let confirmed_by = Some(asked.name.to_owned());
-                    let request = bench.request(operation.to_owned(), members, confirmed_by);
-                    bench.start(request, form.json).await
-                }
+    let Some(operation) = operation else {
+        return match verb {
+            Some(Verb::Sup { words, options, form }) => {
+                run_command(config, &words, options, form.json).await
             }
+            Some(Verb::Jobs(verb)) => verb.run(&Bench::open(config).await?).await,
+            None => Ok(print!("{}", list::operations())),
+        };
+    };
+    if operation == CARRIER_USAGE {
+        let prefixes = request::prefixes(&scope, &arguments)?;
+        return Bench::open(config).await?.answer(Question::Usage { prefixes }, form.json).await;
+    }
+    let members = request::members(scope, arguments, options);
+    let bench = Bench::open(config).await?;
+    bench.start(bench.request(operation, members, None), form.json).await
+}
+
+/// Runs a command of the old console.
+async fn run_command(
+    config: &Config,
+    words: &[String],
+    options: Options,
+    json: bool,
+) -> anyhow::Result<()> {
+    let asked = sup::read(&request::command(words, options));
+    let asked = asked.map_err(|error| BadArguments(error.to_string()))?;
+    let bench = Bench::open(config).await?;
+    match asked.means {
+        Command::Question(question) => bench.answer(question, json).await,
+        Command::Job { operation, members, instead } => {
+            if let Some(instead) = instead {
+                eprintln!("{instead}");
+            }
+            let confirmed_by = Some(asked.name.to_owned());
+            bench.start(bench.request(operation.to_owned(), members, confirmed_by), json).await
         }
-        (Some(verb), _) => verb.run(&Bench::open(config).await?).await,
     }
 }
 
-impl Verb {
-    /// Runs what is about jobs that exist.
+impl JobVerb {
     async fn run(self, bench: &Bench) -> anyhow::Result<()> {
         let Bench { jobs, actor, .. } = bench;
-        match self {
-            Self::Sup { .. } => Ok(()),
+        let (id, narration, form) = match self {
             Self::List => {
                 let (jobs, _) = jobs.list(None, list::LATEST).await.map_err(refused)?;
-                print!("{}", list::jobs(&jobs));
-                Ok(())
+                return Ok(print!("{}", list::jobs(&jobs)));
             }
             Self::Cancel { id } => {
                 let job = jobs.cancel(&id).await.map_err(refused)?;
-                println!("job {id} is {}", job.state.name());
-                Ok(())
+                return Ok(println!("job {id} is {}", job.state.name()));
             }
             Self::Resume(JobArgs { id, form }) => {
                 let narration = jobs.resume_telling(&id).await.map_err(refused)?;
-                bench.follow(&id, narration, form.json).await
+                (id, narration, form)
             }
             Self::Apply(JobArgs { id, form }) => {
-                let job = jobs.apply(&id, actor).await.map_err(refused)?;
-                bench.follow_from_here(&job, form.json).await
+                let id = jobs.apply(&id, actor).await.map_err(refused)?.id;
+                let narration = jobs.take_telling(&id);
+                (id, narration, form)
             }
             Self::Revert(JobArgs { id, form }) => {
-                let job = jobs.revert(&id, actor).await.map_err(refused)?;
-                bench.follow_from_here(&job, form.json).await
+                let id = jobs.revert(&id, actor).await.map_err(refused)?.id;
+                let narration = jobs.take_telling(&id);
+                (id, narration, form)
             }
-        }
+        };
+        bench.follow(&id, narration, form.json).await
     }
 }
 
@@ -206,11 +216,6 @@ impl Bench {
             }
             Err(error) => Err(refused(error)),
         }
-    }
-
-    async fn follow_from_here(&self, job: &Job, json: bool) -> anyhow::Result<()> {
-        let narration = self.jobs.take_telling(&job.id);
-        self.follow(&job.id, narration, json).await
     }
 
     async fn follow(&self, id: &str, narration: Narration, json: bool) -> anyhow::Result<()> {

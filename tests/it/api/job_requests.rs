@@ -97,7 +97,8 @@ async fn what_cannot_be_asked_for(world: &World) {
         assert!(said["data"][&member].is_object(), "{data}: {said}");
     }
     // A request that cannot be answered begins nothing either.
-    post(world, &format!("{CONVERT}?wait=long"), &conversion()).await.check_status(400);
+    let answer = post(world, &format!("{CONVERT}?wait=long"), &conversion()).await;
+    answer.check_error(404, "faulty_request", &json!({"message": "wait must be a number of seconds"}));
     let unknown = json!({"message": "bad identifier", "cause": "unheard_of"});
     let answer = post(world, "/v2/maintenance/unheard_of", &conversion()).await;
     answer.check_error(404, "bad_identifier", &unknown);
@@ -161,7 +162,7 @@ async fn waiting_for_the_end(world: &World) {
     let ask = world.app.ask(Method::POST, CONVERT).token(&token).header("Prefer", "wait=20");
     let preferred = ask.data(&conversion()).send().await.data(200);
     assert_eq!(preferred["counts"]["unchanged"], 1);
-    get(world, &format!("/v2/jobs/{id}?wait=soon")).await.check_status(400);
+    get(world, &format!("/v2/jobs/{id}?wait=soon")).await.check_status(404);
 }
 
 async fn a_job_in_words(world: &World) {
@@ -258,7 +259,9 @@ async fn jobs_are_listed_by_pages(world: &World) {
     }
     assert_eq!(json!(seen), json!(ids));
     for size in ["0", "many", "1001"] {
-        get(world, &format!("/v2/jobs?page_size={size}")).await.check_status(400);
+        let answer = get(world, &format!("/v2/jobs?page_size={size}")).await;
+        let data = json!({"message": "page_size is out of range"});
+        answer.check_error(404, "faulty_request", &data);
     }
 }
 

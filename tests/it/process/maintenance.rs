@@ -1,11 +1,12 @@
 //! Operations over many numbers from the command line: text, exit codes, and going on after an end.
 
 use std::{
-    fmt::Write,
+    fmt::Write as _,
     io::{BufRead, BufReader, Read},
     process::{Child, Stdio},
 };
 
+use number_manager::store::{DbName, DocumentStore, Expect, Write};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
@@ -30,6 +31,9 @@ const CONVERSION: [&str; 14] = [
     "15",
     "--json",
 ];
+
+/// A number that can be named.
+const ONE: &str = "+14105550100";
 
 /// A program that works, and what it has printed.
 struct Working {
@@ -76,6 +80,17 @@ async fn prepared(mut home: Home) -> Home {
     hurry(&mut home);
     keep(&home.prepared_store().await).await;
     home
+}
+
+/// A free number that can be named.
+async fn keep_one(store: &dyn DocumentStore) {
+    let body = json!({
+        "pvt_type": "number", "pvt_module_name": "knm_telnyx", "pvt_state": "available",
+        "pvt_db_name": "numbers%2F%2B1410",
+    });
+    let Value::Object(body) = body else { unreachable!() };
+    let put = Write::put(DbName::new("numbers/+1410"), ONE, Expect::Absent, body);
+    store.commit(vec![put]).await.unwrap();
 }
 
 /// The text of the conversion, as the old console printed it.
@@ -152,6 +167,7 @@ async fn a_plan_is_done_and_taken_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_exit_code_says_how_it_went() {
     let home = prepared(Home::sqlite()).await;
+    keep_one(&*home.store().await).await;
     let convert = ["convert_carrier", "--set", "target=knm_inventory"];
     for (args, code, said) in [
         (&["nope", "--all"][..], 2, "there is no operation nope"),
@@ -178,11 +194,11 @@ async fn the_exit_code_says_how_it_went() {
         (&["cancel", "nope"], 2, "there is no job nope"),
         (&[convert.as_slice(), &["--number", "abc"]].concat(), 1, "could not do everything"),
         (
-            &[convert.as_slice(), &["--number", "abc", "--number", &number(0)]].concat(),
+            &[convert.as_slice(), &["--number", "abc", "--number", ONE]].concat(),
             1,
             "could not do everything",
         ),
-        (&[convert.as_slice(), &["--number", &number(1)]].concat(), 0, "is succeeded"),
+        (&[convert.as_slice(), &["--number", ONE]].concat(), 0, "is succeeded"),
     ] {
         let outcome = home.run(&[&["maintenance"], args].concat()).await;
         assert_eq!(outcome.code, Some(code), "{args:?}: {outcome:?}");
