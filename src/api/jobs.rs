@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::jobs::{Job, JobFailure, JobRequest, Jobs, Narration};
+use crate::jobs::{Job, JobFailure, JobRequest, Jobs, Narration, RecordedSet};
 
 use super::{
     Api,
@@ -431,7 +431,7 @@ async fn journal(api: &Api, call: &AdminCall, is_plan: bool) -> Result<Reply, Fa
     let Some(part) = part else {
         return Ok(Reply::ok(Vec::<Value>::new()).page(Some(Page::default())));
     };
-    let writes: Vec<Value> = part.sets.iter().flat_map(|set| set.shown()).collect();
+    let writes: Vec<Value> = part.sets.iter().flat_map(RecordedSet::shown).collect();
     let next = api.jobs.journal(&job.id, Some(&part.place)).await?.map(|_| part.place);
     let page = Page { rows: writes.len(), start_key: None, next_start_key: next };
     Ok(Reply::ok(writes).page(Some(page)))

@@ -121,7 +121,7 @@ pub(super) async fn count_carriers(
     let prefixes = match (request::text(data, "prefix")?, data.get("scope")) {
         (Some(prefix), None) => Some(vec![prefix]),
         (None, None | Some(Value::Null)) => None,
-        (None, Some(scope)) => usage_scope(scope).ok_or_else(|| bad_scope(data))?,
+        (None, Some(scope)) => usage_scope(scope).map_err(|()| bad_scope(data))?,
         (Some(_), Some(_)) => return Err(bad_scope(data)),
     };
     usage(&api, &call, prefixes.as_deref()).await
@@ -217,17 +217,17 @@ fn in_words(call: &AdminCall, fault: Fault) -> Fault {
     }
 }
 
-/// The databases or prefixes of a scope; none for all. The outer `None`: it is no such scope.
-fn usage_scope(scope: &Value) -> Option<Option<Vec<String>>> {
-    let mut members = scope.as_object()?.iter();
+/// The databases or prefixes of a scope; none for all. An error when it is no such scope.
+fn usage_scope(scope: &Value) -> Result<Option<Vec<String>>, ()> {
+    let mut members = scope.as_object().ok_or(())?.iter();
     let (Some((form, value)), None) = (members.next(), members.next()) else {
-        return None;
+        return Err(());
     };
     match (form.as_str(), value) {
-        ("all", Value::Bool(true)) => Some(None),
-        ("databases", Value::Array(list)) => texts(list).map(Some),
-        ("prefix", Value::String(prefix)) => Some(Some(vec![prefix.clone()])),
-        _ => None,
+        ("all", Value::Bool(true)) => Ok(None),
+        ("databases", Value::Array(list)) => texts(list).map(Some).ok_or(()),
+        ("prefix", Value::String(prefix)) => Ok(Some(vec![prefix.clone()])),
+        _ => Err(()),
     }
 }
 
@@ -251,8 +251,8 @@ mod tests {
 
     #[test]
     fn usage_is_of_everything_or_of_databases() {
-        assert_eq!(usage_scope(&json!({"all": true})), Some(None));
-        let one = Some(Some(vec!["+1415".to_owned()]));
+        assert_eq!(usage_scope(&json!({"all": true})), Ok(None));
+        let one = Ok(Some(vec!["+1415".to_owned()]));
         assert_eq!(usage_scope(&json!({"databases": ["+1415"]})), one);
         assert_eq!(usage_scope(&json!({"prefix": "+1415"})), one);
         for bad in [
@@ -264,7 +264,7 @@ mod tests {
             json!({"numbers": ["+14155550100"]}),
             json!("all"),
         ] {
-            assert_eq!(usage_scope(&bad), None, "{bad}");
+            assert_eq!(usage_scope(&bad), Err(()), "{bad}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an operation says of itself, and the work that it does page by page.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -176,7 +176,7 @@ pub trait Work: Debug + Send + Sync {
         let mut text = String::new();
         let left = left + 1;
         if let Some(name) = unit.database() {
-            text.push_str(&format!("({left}) {name}\n"));
+            let _ = writeln!(text, "({left}) {name}");
         }
         for line in &report.lines {
             text.push_str(line);

@@ -205,14 +205,12 @@ impl DryRunStore {
 impl DocumentStore for DryRunStore {
     async fn get(&self, db: &DbName, id: &str) -> Result<Lookup, StoreError> {
         let own = self.overlay().lookup(db, id);
-        match own {
-            Some(lookup) => Ok(lookup),
-            None => {
-                let found = self.below.get(db, id).await?;
-                self.remember(|memory| memory.read(db, id, &found));
-                Ok(found)
-            }
+        if let Some(lookup) = own {
+            return Ok(lookup);
         }
+        let found = self.below.get(db, id).await?;
+        self.remember(|memory| memory.read(db, id, &found));
+        Ok(found)
     }
 
     async fn live_versions(&self, db: &DbName, id: &str) -> Result<Vec<Document>, StoreError> {

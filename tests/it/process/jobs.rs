@@ -18,7 +18,7 @@ pub(super) const NUMBERS: usize = 600;
 /// How often the program is killed.
 const KILLS: usize = 5;
 /// How long a job may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) fn number(place: usize) -> String {
     format!("+14{}5550{:04}", 10 + place % 3, place)
