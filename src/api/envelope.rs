@@ -39,6 +39,8 @@ pub(super) struct Reply {
     page: Option<Page>,
     text: Option<String>,
     tag: Option<String>,
+    /// Where what is begun can be looked at.
+    place: Option<String>,
     stream: Option<Streamed>,
 }
 

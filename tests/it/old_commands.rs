@@ -324,9 +324,9 @@ fn a_text_is_a_list_of_one() {
         let mut words = line.split_whitespace();
         let name = words.next().unwrap();
         let one: Vec<Value> = words.map(|it| sample(it.trim_end_matches('S'))).collect();
-        let list = |value: &Value| json!([value]);
+        let in_list = |value: &Value| json!([value]);
         let (last, first) = one.split_last().unwrap();
-        let listed: Vec<Value> = first.iter().cloned().chain([list(last)]).collect();
+        let listed: Vec<Value> = first.iter().cloned().chain([in_list(last)]).collect();
         assert_eq!(ask(name, &one).unwrap(), ask(name, &listed).unwrap(), "{line}");
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Config,
     domain::Actor,
-    jobs::{Job, JobError, JobRequest, Jobs, Narration},
+    jobs::{JobError, JobRequest, Jobs, Narration},
     service::{Error, NumberService},
     store::{SharedStore, sqlite::OpenError},
     sup::{self, Command, Question, Refusal, Report},
@@ -114,7 +114,10 @@ pub(super) async fn run(config: &Config, args: MaintenanceArgs) -> anyhow::Resul
                 run_command(config, &words, options, form.json).await
             }
             Some(Verb::Jobs(verb)) => verb.run(&Bench::open(config).await?).await,
-            None => Ok(print!("{}", list::operations())),
+            None => {
+                print!("{}", list::operations());
+                Ok(())
+            }
         };
     };
     if operation == CARRIER_USAGE {
@@ -154,11 +157,13 @@ impl JobVerb {
         let (id, narration, form) = match self {
             Self::List => {
                 let (jobs, _) = jobs.list(None, list::LATEST).await.map_err(refused)?;
-                return Ok(print!("{}", list::jobs(&jobs)));
+                print!("{}", list::jobs(&jobs));
+                return Ok(());
             }
             Self::Cancel { id } => {
                 let job = jobs.cancel(&id).await.map_err(refused)?;
-                return Ok(println!("job {id} is {}", job.state.name()));
+                println!("job {id} is {}", job.state.name());
+                return Ok(());
             }
             Self::Resume(JobArgs { id, form }) => {
                 let narration = jobs.resume_telling(&id).await.map_err(refused)?;
@@ -186,6 +191,10 @@ impl Bench {
         let service = wire::build_service(config, &store, &wire::clock());
         let stop = CancellationToken::new();
         let jobs = wire::build_jobs(config, &store, service.clone(), stop.clone());
+        if !config.uses_couchdb() {
+            // Nobody else has the file open, so whoever held a job is gone.
+            jobs.inherit().await.map_err(refused)?;
+        }
         Ok(Self { service, jobs, stop, actor: Actor::operator() })
     }
 

@@ -98,7 +98,11 @@ async fn what_cannot_be_asked_for(world: &World) {
     }
     // A request that cannot be answered begins nothing either.
     let answer = post(world, &format!("{CONVERT}?wait=long"), &conversion()).await;
-    answer.check_error(404, "faulty_request", &json!({"message": "wait must be a number of seconds"}));
+    answer.check_error(
+        404,
+        "faulty_request",
+        &json!({"message": "wait must be a number of seconds"}),
+    );
     let unknown = json!({"message": "bad identifier", "cause": "unheard_of"});
     let answer = post(world, "/v2/maintenance/unheard_of", &conversion()).await;
     answer.check_error(404, "bad_identifier", &unknown);
