@@ -163,7 +163,7 @@ async fn beside(
 }
 
 /// Ends when the process is asked to stop; says by what.
-async fn stopped() -> anyhow::Result<&'static str> {
+pub(super) async fn stopped() -> anyhow::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be heard")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be heard")?;
     Ok(tokio::select! {

@@ -315,6 +315,12 @@ impl Jobs {
     ///
     /// As [`Jobs::cancel`].
     pub async fn resume(&self, id: &str) -> Result<Job, JobError> {
+        let job = self.unpause(id).await?;
+        self.run_here(id, None, None);
+        Ok(job)
+    }
+
+    async fn unpause(&self, id: &str) -> Result<Job, JobError> {
         let job = self
             .change(id, |job| {
                 if job.state != JobState::Paused && job.wanted != Some(Wanted::Pause) {
@@ -328,8 +334,32 @@ impl Jobs {
             })
             .await?;
         self.0.poked.notify_waiters();
-        self.run_here(id, None, None);
         Ok(job)
+    }
+
+    /// Lets a job go on in this process that was paused, or that a process left behind which is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::UnknownJob`], [`JobError::State`] for one that has ended.
+    pub async fn resume_telling(&self, id: &str) -> Result<Narration, JobError> {
+        let job = self.get(id).await?;
+        if job.state.has_ended() {
+            return Err(state_of(&job));
+        }
+        if job.state == JobState::Paused || job.wanted == Some(Wanted::Pause) {
+            self.unpause(id).await?;
+        }
+        Ok(self.take_telling(id))
+    }
+
+    /// Runs a job in this process if nobody else does, with a report in words of what is left of it.
+    /// The report ends as that of [`Jobs::start_telling`]; at once when somebody else runs the job.
+    #[must_use]
+    pub fn take_telling(&self, id: &str) -> Narration {
+        let (narrator, narration) = Narrator::new();
+        self.run_here(id, None, Some(narrator));
+        narration
     }
 
     async fn want(&self, id: &str, wanted: Wanted, end: JobState) -> Result<Job, JobError> {

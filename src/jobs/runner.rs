@@ -74,6 +74,11 @@ impl Run<'_> {
         if let Some(narrator) = self.narrator {
             narrator.tell(self.work.opening(units.len()));
         }
+        if let Some(narrator) = self.narrator {
+            // What was told of these before is not told again; the others come in their turn.
+            let done = (0..units.len() as u64).filter(|number| self.job.done.contains(*number));
+            done.for_each(|number| narrator.tell_unit(number, String::new()));
+        }
         let open = (0_u64..).zip(units).filter(|(number, _)| !self.job.done.contains(*number));
         let walks = open.map(|(number, unit)| {
             let left = units.len().saturating_sub(usize::try_from(number).unwrap_or_default() + 1);

@@ -20,6 +20,7 @@ mod generate;
 mod hostile;
 mod idempotency;
 mod identify;
+mod job_requests;
 mod jobs;
 mod list;
 mod list_all;
