@@ -29,12 +29,13 @@ mod settings;
 mod settings_documents;
 mod stock;
 
+pub use crate::store::Application;
 pub use accounts::{Account, AccountRepository, BelowPage};
 pub use available::Standing;
 pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
 pub use feature_settings::FeatureSettingsRepository;
-pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
+pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
     ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
     RecordedPage, Report, StoredJob, Tally, Wanted,
