@@ -19,6 +19,7 @@ mod feature_permissions;
 mod features;
 mod filter;
 mod fix;
+mod fix_account;
 mod generate;
 mod identify;
 mod list;
@@ -29,12 +30,15 @@ mod porting;
 mod quantities;
 mod reconcile;
 mod release;
+mod remove_copies;
+mod remove_orphans;
 mod repair;
 mod reserve;
 mod search;
 mod sources;
 mod system_config;
 mod update;
+mod used_by;
 mod walk;
 
 use std::{sync::Arc, time::Duration};
@@ -64,10 +68,13 @@ pub use self::{
     planning::{Failure, PageOutcome},
     quantities::AccountQuantities,
     reconcile::Reconciliation,
+    remove_copies::CONTRADICTING,
+    remove_orphans::NO_ACCOUNT,
     repair::Repairs,
     search::{Found, SearchQuery, Searcher},
     system_config::{MASK, Moved, SystemConfig},
     update::Update,
+    used_by::{CLAIMED_TWICE, NOT_OWNED},
     walk::Walk,
 };
 use crate::{

@@ -5,17 +5,23 @@
 //! not understand.
 
 mod bulk;
+mod by_owner;
 mod carriers;
 mod listing;
 mod save;
+mod seen;
 mod stored;
+mod strays;
 mod unlike;
 
 pub use self::{
+    by_owner::OwnersPage,
     carriers::CarrierPage,
     listing::{HeldPage, Span},
     save::Decision,
+    seen::{Seen, SeenPage},
     stored::{Stored, Vacancy},
+    strays::{Cleared, Grounds, Suspects},
     unlike::Unlike,
 };
 
