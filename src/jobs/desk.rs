@@ -184,9 +184,7 @@ impl Jobs {
         } else {
             entry
         };
-        if let Err(other) = desk.repository.enter(&id, entry).await.map_err(Error::from)? {
-            return Err(JobError::Running(other));
-        }
+        desk.enter(&id, &entry).await?;
         let job = Job {
             id: id.clone(),
             operation: operation.name().to_owned(),
@@ -445,6 +443,21 @@ impl Desk {
         let known = self.operations.iter().copied().chain(replays);
         let found = known.into_iter().find(|operation| operation.name() == name);
         found.ok_or_else(|| JobError::UnknownOperation(name.to_owned()))
+    }
+
+    /// Enters a job among those that have not ended. One that has, and is about to be struck out, is in
+    /// nobody's way.
+    async fn enter(&self, id: &str, entry: &ActiveJob) -> Result<(), JobError> {
+        for _ in 0..TRIES {
+            let entered = self.repository.enter(id, entry.clone()).await.map_err(Error::from)?;
+            let Err(other) = entered else { return Ok(()) };
+            let found = self.repository.load(&other).await.map_err(Error::from)?;
+            if !found.is_some_and(|found| found.job.state.has_ended()) {
+                return Err(JobError::Running(other));
+            }
+            self.repository.leave(&other).await.map_err(Error::from)?;
+        }
+        Err(Error::Conflict.into())
     }
 
     /// Takes a job and runs it to its end, or until it has to stop.

@@ -215,6 +215,8 @@ pub struct RecordedPage {
     pub number: u64,
     /// What it writes.
     pub sets: Vec<RecordedSet>,
+    /// Where it began; `None` for the first.
+    pub after: Option<String>,
     /// Where the next page goes on; `None` when it was the last.
     pub next: Option<String>,
     /// The unit's report with everything but what this page writes.
@@ -539,6 +541,7 @@ impl JobRepository {
         let write = |(number, sets): (usize, Vec<Value>)| {
             let mut body = object(json!({ "pvt_type": "job_journal", "sets": sets }));
             if number == last {
+                body.insert("after".to_owned(), json!(page.after));
                 body.insert("next".to_owned(), json!(page.next));
                 body.insert("report".to_owned(), json!(page.report));
                 body.insert("is_last".to_owned(), true.into());
@@ -680,10 +683,11 @@ fn page_number(id: &str) -> Option<u64> {
 }
 
 fn recorded_page(document: &Document, number: u64) -> Result<RecordedPage, RepositoryError> {
-    let next = document.body.get("next").and_then(Value::as_str).map(str::to_owned);
+    let place = |key: &str| document.body.get(key).and_then(Value::as_str).map(str::to_owned);
+    let (after, next) = (place("after"), place("next"));
     let report = document.body.get("report").cloned().unwrap_or_default();
     let report = serde_json::from_value(report).map_err(|_| unreadable(&document.id))?;
-    Ok(RecordedPage { number, sets: sets_of(document)?, next, report })
+    Ok(RecordedPage { number, sets: sets_of(document)?, after, next, report })
 }
 
 fn sets_of(document: &Document) -> Result<Vec<RecordedSet>, RepositoryError> {
