@@ -148,11 +148,24 @@ impl NumberRepository {
         account: &AccountId,
         numbers: &[E164],
     ) -> Result<Vec<Vec<Application>>, RepositoryError> {
-        let ids: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-        match self.store.applications(&mirror::database(account), &ids).await {
-            Err(err) if err.kind == Kind::NoDatabase => Ok(vec![Vec::new(); ids.len()]),
-            found => Ok(found?),
+        match self.readable_applications(account, numbers).await {
+            Err(err) if err.is_of_no_database() => Ok(vec![Vec::new(); numbers.len()]),
+            found => found,
         }
+    }
+
+    /// The same, for who acts on it: that an account has no database is an error then, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`NumberRepository::applications`].
+    pub async fn readable_applications(
+        &self,
+        account: &AccountId,
+        numbers: &[E164],
+    ) -> Result<Vec<Vec<Application>>, RepositoryError> {
+        let ids: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        Ok(self.store.applications(&mirror::database(account), &ids).await?)
     }
 
     /// A page of the ids of a database of numbers, and where the next one goes on.

@@ -46,8 +46,8 @@ pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
-    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Pick, PickedPage, Saved, Span,
-    Stored, Unlike, Vacancy,
+    CarrierPage, Cleared, Decision, Grounds, HeldPage, NumberRepository, Opened, OwnersPage, Pick,
+    PickedPage, Saved, Seen, SeenPage, Span, Stored, Suspects, Unlike, Vacancy,
 };
 pub use offers::Offer;
 pub use port_requests::{PortRequest, PortRequestPage};
@@ -126,6 +126,12 @@ pub enum ErrorKind {
 }
 
 impl RepositoryError {
+    /// Whether the database is not there.
+    #[must_use]
+    pub fn is_of_no_database(&self) -> bool {
+        matches!(self, Self::Store(err) if err.kind == Kind::NoDatabase)
+    }
+
     /// Whether a write that failed with this may have happened all the same.
     #[must_use]
     pub fn leaves_doubt(&self) -> bool {

@@ -19,6 +19,7 @@ mod feature_permissions;
 mod features;
 mod filter;
 mod fix;
+mod fix_account;
 mod generate;
 mod identify;
 mod list;
@@ -34,6 +35,8 @@ mod quantities;
 mod reconcile;
 mod release;
 mod removal;
+mod remove_copies;
+mod remove_orphans;
 mod repair;
 mod reserve;
 mod search;
@@ -41,6 +44,7 @@ mod sources;
 mod system_config;
 mod unassigned;
 mod update;
+mod used_by;
 mod views;
 mod walk;
 
@@ -73,10 +77,13 @@ pub use self::{
     purge::Purge,
     quantities::AccountQuantities,
     reconcile::Reconciliation,
+    remove_copies::CONTRADICTING,
+    remove_orphans::NO_ACCOUNT,
     repair::Repairs,
     search::{Found, SearchQuery, Searcher},
     system_config::{MASK, Moved, SystemConfig},
     update::Update,
+    used_by::{CLAIMED_TWICE, NOT_OWNED},
     views::{CREATED, INSTALLED},
     walk::Walk,
 };

@@ -5,19 +5,25 @@
 //! not understand.
 
 mod bulk;
+mod by_owner;
 mod carriers;
 mod listing;
 mod picked;
 mod save;
+mod seen;
 mod stored;
+mod strays;
 mod unlike;
 
 pub use self::{
+    by_owner::OwnersPage,
     carriers::CarrierPage,
     listing::{HeldPage, Span},
     picked::{Pick, PickedPage},
     save::Decision,
+    seen::{Seen, SeenPage},
     stored::{Stored, Vacancy},
+    strays::{Cleared, Grounds, Suspects},
     unlike::Unlike,
 };
 

@@ -1,6 +1,7 @@
 //! What the tests stand on: servers, faults between us and them, and the table of KAZOO's answers.
 
 pub(crate) mod app;
+pub(crate) mod blind;
 pub(crate) mod carriers;
 pub(crate) mod couch;
 pub(crate) mod failing;
