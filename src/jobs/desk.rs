@@ -176,6 +176,7 @@ impl Jobs {
                 arguments: &checked.arguments,
                 scope: &checked.scope,
                 dry_run: checked.dry_run,
+                operations: desk.operations,
             })
             .await?;
         let id = Uuid::now_v7().simple().to_string();
@@ -655,6 +656,7 @@ impl Desk {
                     arguments: &job.arguments,
                     scope: &scope,
                     dry_run: job.dry_run,
+                    operations: self.operations,
                 })
                 .await
                 .map_err(|err| broken(&err))?,

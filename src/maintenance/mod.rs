@@ -2,10 +2,26 @@
 
 mod arguments;
 mod convert_carrier;
+mod delete_numbers;
 mod generate_numbers;
+mod migrate;
+mod migrate_port_requests;
+mod migrate_unassigned;
+mod purge;
+mod refresh_views;
+mod release_account;
 
 use crate::jobs::Operation;
 
 /// Every operation. To add one: write its file, then name it here.
-pub const OPERATIONS: &[&dyn Operation] =
-    &[&convert_carrier::ConvertCarrier, &generate_numbers::GenerateNumbers];
+pub const OPERATIONS: &[&dyn Operation] = &[
+    &convert_carrier::ConvertCarrier,
+    &delete_numbers::DeleteNumbers,
+    &generate_numbers::GenerateNumbers,
+    &migrate::Migrate,
+    &migrate_port_requests::MigratePortRequests,
+    &migrate_unassigned::MigrateUnassigned,
+    &purge::PurgeNumbers,
+    &refresh_views::RefreshViews,
+    &release_account::ReleaseAccount,
+];

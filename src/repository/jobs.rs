@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{RecordedSet, RepositoryError, write_id};
 use crate::store::{
     Body, DbName, Document, Expect, IdRange, Kind, Order, Query, Question, Rev, SharedStore,
-    WRITE_ID, Write,
+    StoreError, WRITE_ID, Write,
 };
 
 /// The database of jobs.
@@ -215,6 +215,9 @@ pub struct ActiveJob {
 pub struct RecordedPage {
     /// Which one, from 0.
     pub number: u64,
+    /// What tells this recording from another one of the same page, so that it can be tried again when
+    /// nobody knows whether it was stored.
+    pub stamp: String,
     /// What it writes.
     pub sets: Vec<RecordedSet>,
     /// Where it began; `None` for the first.
@@ -626,13 +629,14 @@ impl JobRepository {
                 body.insert("report".to_owned(), json!(page.report));
                 body.insert("is_last".to_owned(), true.into());
             }
-            stamped(&mut body);
+            body.insert(WRITE_ID.to_owned(), page.stamp.as_str().into());
             let id = format!("journal:{job}:{unit:06}:{:06}:{number:03}", page.number);
             Write::put(database(), id, Expect::Absent, body)
         };
         let set = parts.into_iter().enumerate().map(write).collect();
         match self.store.commit(set).await {
-            Ok(_) => Ok(()),
+            Ok(done) if done.quorum => Ok(()),
+            Ok(_) => Err(not_safe(job)),
             Err(err) if err.error.kind == Kind::Conflict => {
                 Err(RepositoryError::Conflict { id: job.to_owned() })
             }
@@ -716,6 +720,7 @@ impl JobRepository {
     async fn put(&self, id: &str, expect: Expect, mut body: Body) -> Result<Rev, RepositoryError> {
         stamped(&mut body);
         match self.store.commit(vec![Write::put(database(), id, expect, body)]).await {
+            Ok(done) if !done.quorum => Err(not_safe(id)),
             Ok(done) => done.revs.into_iter().next().ok_or_else(|| unreadable(id)),
             Err(err) if err.error.kind == Kind::Conflict => {
                 Err(RepositoryError::Conflict { id: id.to_owned() })
@@ -765,14 +770,22 @@ fn page_number(id: &str) -> Option<u64> {
 fn recorded_page(document: &Document, number: u64) -> Result<RecordedPage, RepositoryError> {
     let place = |key: &str| document.body.get(key).and_then(Value::as_str).map(str::to_owned);
     let (after, next) = (place("after"), place("next"));
+    let stamp = place(WRITE_ID).unwrap_or_default();
     let report = document.body.get("report").cloned().unwrap_or_default();
     let report = serde_json::from_value(report).map_err(|_| unreadable(&document.id))?;
-    Ok(RecordedPage { number, sets: sets_of(document)?, after, next, report })
+    Ok(RecordedPage { number, stamp, sets: sets_of(document)?, after, next, report })
 }
 
 fn sets_of(document: &Document) -> Result<Vec<RecordedSet>, RepositoryError> {
     let sets = document.body.get("sets").cloned().unwrap_or_default();
     serde_json::from_value(sets).map_err(|_| unreadable(&document.id))
+}
+
+/// A write that not enough nodes have: what was won by it is not held.
+fn not_safe(id: &str) -> RepositoryError {
+    StoreError::new(Kind::Unavailable, "commit", &database(), id)
+        .caused_by("the write did not reach the quorum")
+        .into()
 }
 
 /// A document of ours that somebody spoilt.

@@ -23,18 +23,25 @@ mod generate;
 mod identify;
 mod list;
 mod lookup;
+mod migration;
 mod outside;
+mod parting;
 mod planning;
+mod port_requests;
 mod porting;
+mod purge;
 mod quantities;
 mod reconcile;
 mod release;
+mod removal;
 mod repair;
 mod reserve;
 mod search;
 mod sources;
 mod system_config;
+mod unassigned;
 mod update;
+mod views;
 mod walk;
 
 use std::{sync::Arc, time::Duration};
@@ -61,13 +68,16 @@ pub use self::{
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    parting::{Parting, Shape},
     planning::{Failure, PageOutcome},
+    purge::Purge,
     quantities::AccountQuantities,
     reconcile::Reconciliation,
     repair::Repairs,
     search::{Found, SearchQuery, Searcher},
     system_config::{MASK, Moved, SystemConfig},
     update::Update,
+    views::{CREATED, INSTALLED},
     walk::Walk,
 };
 use crate::{

@@ -7,6 +7,7 @@
 mod bulk;
 mod carriers;
 mod listing;
+mod picked;
 mod save;
 mod stored;
 mod unlike;
@@ -14,6 +15,7 @@ mod unlike;
 pub use self::{
     carriers::CarrierPage,
     listing::{HeldPage, Span},
+    picked::{Pick, PickedPage},
     save::Decision,
     stored::{Stored, Vacancy},
     unlike::Unlike,

@@ -309,6 +309,11 @@ impl DocumentStore for DryRunStore {
         Ok(())
     }
 
+    async fn has_current_indexes(&self, db: &DbName) -> Result<bool, StoreError> {
+        let answer = self.below.has_current_indexes(db);
+        self.ask_below("has_current_indexes", db, true, answer).await
+    }
+
     async fn drop_database(&self, db: &DbName) -> Result<(), StoreError> {
         if !rules::is_dated(db) {
             return Err(StoreError::new(Kind::Refused, "drop_database", db, ""));
