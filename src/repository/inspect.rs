@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use serde_json::Value;
 
 use super::{
     NumberRepository, RepositoryError,
@@ -13,13 +12,14 @@ use super::{
 use crate::{
     domain::{AccountId, E164, Number, NumberDatabase, account_database, number_database},
     store::{
-        Body, DbName, Document, IdRange, Kind, Lookup, Order, Query, Question, Rev, WRITE_ID, Write,
+        Application, Body, DbName, Document, IdRange, Kind, Lookup, Order, Query, Question, Rev,
+        WRITE_ID, Write,
     },
 };
 
 /// How many databases are looked into at once.
 const PARALLEL_LOOKUPS: usize = 16;
-/// How many documents of an account are read at once.
+/// How many documents are read at once.
 const PAGE: usize = 500;
 
 /// Everything that is stored of one number.
@@ -56,15 +56,6 @@ pub struct FoundCopy {
     pub rev: String,
     /// The members in which it differs from the number document that counts.
     pub differs_in: Vec<String>,
-}
-
-/// A document of an application that routes a number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppDocument {
-    /// The application (`callflow`, `trunkstore`).
-    pub app: &'static str,
-    /// The document's id.
-    pub id: String,
 }
 
 impl NumberRepository {
@@ -145,39 +136,22 @@ impl NumberRepository {
         Ok(names.iter().filter_map(account).collect())
     }
 
-    /// The documents of an account by which its applications route a number. Reads every document
-    /// of the account.
+    /// The documents of an account by which its applications route each of these numbers, in the
+    /// order asked. May lag behind the documents. An account without a database has none.
     ///
     /// # Errors
     ///
-    /// [`RepositoryError::Store`].
-    pub async fn app_documents(
+    /// [`RepositoryError::Store`], also when the index cannot be read: that says nothing about who
+    /// uses a number.
+    pub async fn applications(
         &self,
         account: &AccountId,
-        id: &E164,
-    ) -> Result<Vec<AppDocument>, RepositoryError> {
-        let db = mirror::database(account);
-        let (mut found, mut after) = (Vec::new(), None);
-        loop {
-            let query = Query {
-                question: Question::All,
-                range: IdRange { from: String::new(), before: "\u{10ffff}".to_owned() },
-                order: Order::Ascending,
-                after,
-                limit: PAGE,
-            };
-            let page = match self.store.query(&db, &query).await {
-                Err(err) if err.kind == Kind::NoDatabase => return Ok(found),
-                page => page?,
-            };
-            found.extend(page.documents.into_iter().filter_map(|document| {
-                let app = app_of(&document.body, id.as_str())?;
-                Some(AppDocument { app, id: document.id })
-            }));
-            after = page.next;
-            if after.is_none() {
-                return Ok(found);
-            }
+        numbers: &[E164],
+    ) -> Result<Vec<Vec<Application>>, RepositoryError> {
+        let ids: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        match self.store.applications(&mirror::database(account), &ids).await {
+            Err(err) if err.kind == Kind::NoDatabase => Ok(vec![Vec::new(); ids.len()]),
+            found => Ok(found?),
         }
     }
 
@@ -255,25 +229,6 @@ fn differences(truth: Option<&Body>, copy: &Body) -> Vec<String> {
     let (truth, copy) = (truth.map(mirror::mirrored).unwrap_or_default(), mirror::mirrored(copy));
     let keys: BTreeSet<&String> = truth.keys().chain(copy.keys()).collect();
     keys.into_iter().filter(|key| truth.get(*key) != copy.get(*key)).cloned().collect()
-}
-
-/// The application whose document this is, if it routes the number.
-fn app_of(body: &Body, number: &str) -> Option<&'static str> {
-    if body.get("pvt_deleted").and_then(Value::as_bool) == Some(true) {
-        return None;
-    }
-    let list = |key: &str| body.get(key).and_then(Value::as_array).into_iter().flatten();
-    match body.get("pvt_type").and_then(Value::as_str)? {
-        "callflow" if list("numbers").any(|it| it == number) => Some("callflow"),
-        "sys_info" if list("servers").any(|server| routes(server, number)) => Some("trunkstore"),
-        _ => None,
-    }
-}
-
-/// Whether a trunk's server is in use and has the number.
-fn routes(server: &Value, number: &str) -> bool {
-    server["options"]["enabled"] != Value::Bool(false)
-        && server["DIDs"].as_object().is_some_and(|numbers| numbers.contains_key(number))
 }
 
 /// An error with what it came from, in one line.

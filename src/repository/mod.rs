@@ -29,17 +29,24 @@ mod settings;
 mod settings_documents;
 mod stock;
 
+pub use crate::store::Application;
 pub use accounts::{Account, AccountRepository, BelowPage};
 pub use available::Standing;
 pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
 pub use feature_settings::FeatureSettingsRepository;
+<<<<<<< HEAD
 pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
 pub use jobs::{
     ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
     RecordedPage, Report, StoredJob, Tally, Wanted,
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
+||||||| 00e9fd9
+pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
+=======
+pub use inspect::{FoundCopy, Inspection, Version};
+>>>>>>> 98117ec
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{

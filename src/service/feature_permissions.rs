@@ -205,8 +205,8 @@ impl NumberService {
         if !actor.rules(&lineage) {
             return Err(Error::forbidden());
         }
-        let documents = self.numbers.app_documents(account, number).await?;
-        Ok(documents.iter().map(|document| document.app).min())
+        let found = self.numbers.applications(account, std::slice::from_ref(number)).await?;
+        Ok(found.iter().flatten().map(|document| document.app).min())
     }
 
     /// The account whose lists are those of an account's reseller.

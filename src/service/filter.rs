@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{domain::State, repository::Port};
+use crate::{
+    domain::{AccountId, State},
+    repository::Port,
+};
 
 /// A condition on the stored document. Paths are dotted; the wire's names of private members
 /// (`state`, `assigned_to`, `locality`, `created`, `modified`) mean the stored ones.
@@ -49,6 +52,17 @@ impl Filter {
             "port_state": port.state,
         });
         self.holds(|path| find(row.as_object()?, path).filter(|value| !value.is_null()))
+    }
+
+    /// The owners of which a document must name one, when the condition is about the stored owner
+    /// and names accounts only.
+    pub(super) fn owners(&self) -> Option<Vec<Option<AccountId>>> {
+        match self {
+            Self::Is(path, texts) if stored_name(path) == "pvt_assigned_to" => {
+                texts.iter().map(|text| AccountId::parse(text).map(Some).ok()).collect()
+            }
+            _ => None,
+        }
     }
 
     fn holds<'a>(&self, value: impl Fn(&str) -> Option<&'a Value>) -> bool {

@@ -10,14 +10,15 @@ use crate::{
     repository::MirrorStatus,
 };
 
-/// How many databases of numbers are looked through at once.
-const DATABASES_AT_ONCE: usize = 8;
+/// How many databases of numbers are asked at once.
+const DATABASES_AT_ONCE: usize = 16;
 /// How many numbers are put right at once.
 const NUMBERS_AT_ONCE: usize = 16;
 
 impl NumberService {
     /// Brings the account's copies in line with the numbers: those that it holds, and those that it
-    /// should. Which numbers an account owns no index says, so all databases of numbers are read.
+    /// should. These every database of numbers is asked for by its index of owners, which may be
+    /// behind: so a copy is compared with its number itself before anything is done to it.
     ///
     /// # Errors
     ///

@@ -149,7 +149,10 @@ impl NumberService {
         if !actor.is_admin {
             return Err(Error::forbidden());
         }
-        let AllQuery { list, carriers, owners } = query;
+        let AllQuery { list, carriers, mut owners } = query;
+        if owners.is_empty() {
+            owners = list.filters.iter().find_map(Filter::owners).unwrap_or_default();
+        }
         let span = Span { from: list.start, to: list.end, descending: list.descending };
         let mut databases = self.numbers.databases(false).await?;
         databases.retain(|database| span.reaches(database));

@@ -82,7 +82,7 @@ use crate::{
 pub use crate::{
     providers::ProviderError,
     repository::{
-        Account, AppDocument, Claim, Claimed, FoundCopy, Inspection, Port, RequestRepository,
+        Account, Application, Claim, Claimed, FoundCopy, Inspection, Port, RequestRepository,
         Version,
     },
 };

@@ -13,6 +13,8 @@ use crate::{
 
 /// How many documents are read at once.
 const READ_AT_ONCE: usize = 500;
+/// Of how many owners the index is asked; for more of them all documents are read.
+const OWNERS_BY_INDEX: usize = 16;
 
 /// Numbers in the order of a listing.
 #[derive(Debug)]
@@ -103,7 +105,8 @@ impl Walk {
                 self.service.numbers.held_by(account, &self.span, after, self.at_once).await
             }
             Place::Numbers(database) => {
-                self.service.numbers.stored_in(database, &self.span, after, self.at_once).await
+                let (owners, numbers) = (self.keep.indexed_owners(), &self.service.numbers);
+                numbers.stored_in(database, owners, &self.span, after, self.at_once).await
             }
         }
     }
@@ -117,7 +120,7 @@ impl Walk {
         // One more than the page, to know where the next one begins.
         let wanted = size.saturating_add(1);
         self.at_once =
-            if self.keep.is_everything() { wanted.min(READ_AT_ONCE) } else { READ_AT_ONCE };
+            if self.keep.is_all_that_is_read() { wanted.min(READ_AT_ONCE) } else { READ_AT_ONCE };
         let mut numbers = Vec::new();
         while numbers.len() < wanted {
             match self.next().await? {
@@ -138,7 +141,14 @@ impl Keep {
             && (self.owners.is_empty() || self.owners.contains(&number.owner))
     }
 
-    fn is_everything(&self) -> bool {
-        self.filters.is_empty() && self.carriers.is_empty() && self.owners.is_empty()
+    /// The owners of which the index is asked; none when there are too many of them.
+    fn indexed_owners(&self) -> &[Option<AccountId>] {
+        if self.owners.len() <= OWNERS_BY_INDEX { &self.owners } else { &[] }
+    }
+
+    /// Whether whatever is read is kept, but for an index that is behind.
+    fn is_all_that_is_read(&self) -> bool {
+        let is_indexed = self.indexed_owners().len() == self.owners.len();
+        self.filters.is_empty() && self.carriers.is_empty() && is_indexed
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod couchdb;
 pub mod dry_run;
+mod routing;
 mod rules;
 pub mod sqlite;
 
@@ -149,6 +150,19 @@ pub enum Question {
     /// Documents whose stored carrier name is exactly this; `None` for those that have none.
     /// May lag behind the documents; later pages show the index as it was at the first page.
     Carrier(Option<String>),
+    /// Documents whose stored owner (`pvt_assigned_to`) is exactly this; `None` for those without
+    /// one. May lag as [`Question::Carrier`] does: what is not in the answer is not missing, and
+    /// what is in it may be somebody else's by now.
+    Owner(Option<String>),
+}
+
+/// A document of an account by which one of its applications routes a number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Application {
+    /// The application (`callflow`, `trunkstore`).
+    pub app: &'static str,
+    /// The document's id.
+    pub id: String,
 }
 
 /// A question, and which page of the answer is wanted.
@@ -277,6 +291,19 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
         db: &DbName,
         range: &IdRange,
     ) -> Result<BTreeMap<Option<String>, u64>, StoreError>;
+
+    /// The documents of one database that route each of these numbers, in the order asked; those
+    /// of one number are ordered. Numbers are compared byte by byte. May lag behind the documents.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NoDatabase`] when the database does not exist. An index that cannot be read is an
+    /// error too, and never an answer without documents.
+    async fn applications(
+        &self,
+        db: &DbName,
+        numbers: &[String],
+    ) -> Result<Vec<Vec<Application>>, StoreError>;
 
     /// The databases whose names begin with `prefix`, in byte order.
     async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError>;

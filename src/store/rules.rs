@@ -26,6 +26,11 @@ pub(super) fn carrier_name(body: &Body) -> Option<&str> {
     ["pvt_module_name", "pvt_carrier_module"].into_iter().find_map(|key| body.get(key)?.as_str())
 }
 
+/// The owner as it is stored. What is not a text, or an empty one, is no owner.
+pub(super) fn owner(body: &Body) -> Option<&str> {
+    body.get("pvt_assigned_to")?.as_str().filter(|owner| !owner.is_empty())
+}
+
 /// The body without the members that belong to the store; the order of the others stays.
 pub(super) fn without_managed(mut body: Body) -> Body {
     body.retain(|key, _| !is_managed(key));
@@ -170,6 +175,16 @@ mod tests {
         assert_eq!(name(json!({"pvt_module_name": 7, "pvt_carrier_module": "b"})).unwrap(), "b");
         assert_eq!(name(json!({"pvt_module_name": {"x": "y"}})), None);
         assert_eq!(name(json!({"pvt_module_name": ""})).unwrap(), "");
+    }
+
+    #[test]
+    fn an_owner_is_a_text_that_is_not_empty() {
+        let of = |value| owner(&body(value)).map(str::to_owned);
+        for none in [json!({}), json!({"pvt_assigned_to": null}), json!({"pvt_assigned_to": ""})] {
+            assert_eq!(of(none), None);
+        }
+        assert_eq!(of(json!({"pvt_assigned_to": 7})), None);
+        assert_eq!(of(json!({"pvt_assigned_to": " a"})).unwrap(), " a");
     }
 
     #[test]

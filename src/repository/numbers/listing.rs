@@ -46,10 +46,13 @@ impl NumberRepository {
         after: Option<String>,
         limit: usize,
     ) -> Result<HeldPage, RepositoryError> {
-        self.page_of(&mirror::database(account), span, after, limit).await
+        let query = span.query(Question::All, after, limit);
+        Ok(self.held(self.page_of(&mirror::database(account), &query).await?))
     }
 
-    /// As [`NumberRepository::held_by`], of the number documents of a database.
+    /// As [`NumberRepository::held_by`], of the number documents of a database; when `owners` are
+    /// named, only of those that one of them owns, or nobody (`None`), as far as the index of
+    /// owners knows: it may be behind, so the numbers in the page can have other owners by now.
     ///
     /// # Errors
     ///
@@ -57,11 +60,23 @@ impl NumberRepository {
     pub async fn stored_in(
         &self,
         database: &NumberDatabase,
+        owners: &[Option<AccountId>],
         span: &Span,
         after: Option<String>,
         limit: usize,
     ) -> Result<HeldPage, RepositoryError> {
-        self.page_of(&DbName::new(database.as_str()), span, after, limit).await
+        let db = DbName::new(database.as_str());
+        if owners.is_empty() {
+            let query = span.query(Question::All, after, limit);
+            return Ok(self.held(self.page_of(&db, &query).await?));
+        }
+        let mut pages = Vec::with_capacity(owners.len());
+        for owner in owners {
+            let owner = owner.as_ref().map(ToString::to_string);
+            let query = span.query(Question::Owner(owner), after.clone(), limit);
+            pages.push(self.page_of(&db, &query).await?);
+        }
+        Ok(self.held(merged(pages, span.descending)))
     }
 
     /// Whether an account's database holds a copy of each of these numbers.
@@ -94,19 +109,17 @@ impl NumberRepository {
         }
     }
 
-    async fn page_of(
-        &self,
-        database: &DbName,
-        span: &Span,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<HeldPage, RepositoryError> {
-        let order = if span.descending { Order::Descending } else { Order::Ascending };
-        let query = Query { question: Question::All, range: span.ids(), order, after, limit };
-        let page = match self.store.query(database, &query).await {
-            Err(err) if err.kind == Kind::NoDatabase => Page { documents: Vec::new(), next: None },
-            page => page?,
-        };
+    async fn page_of(&self, database: &DbName, query: &Query) -> Result<Page, RepositoryError> {
+        match self.store.query(database, query).await {
+            Err(err) if err.kind == Kind::NoDatabase => {
+                Ok(Page { documents: Vec::new(), next: None })
+            }
+            page => Ok(page?),
+        }
+    }
+
+    /// The numbers of a page, without those that cannot be read.
+    fn held(&self, page: Page) -> HeldPage {
         let mut numbers = Vec::with_capacity(page.documents.len());
         for document in page.documents {
             if document.body.get("pvt_deleted").and_then(Value::as_bool) == Some(true) {
@@ -120,7 +133,7 @@ impl NumberRepository {
                 }
             }
         }
-        Ok(HeldPage { numbers, next: page.next })
+        HeldPage { numbers, next: page.next }
     }
 
     /// Counts what an account holds, page by page.
@@ -166,15 +179,72 @@ impl Span {
         IdRange { from, before: before.min(all.before) }
     }
 
+    fn query(&self, question: Question, after: Option<String>, limit: usize) -> Query {
+        let order = if self.descending { Order::Descending } else { Order::Ascending };
+        Query { question, range: self.ids(), order, after, limit }
+    }
+
     fn bounds(&self) -> (Option<&String>, Option<&String>) {
         let (from, to) = (self.from.as_ref(), self.to.as_ref());
         if self.descending { (to, from) } else { (from, to) }
     }
 }
 
+/// One page of several that begin at the same place: up to where the first of them ends, for behind
+/// that it says nothing. A document that changed between two of them is there once.
+fn merged(pages: Vec<Page>, descending: bool) -> Page {
+    let ends = pages.iter().filter_map(|page| page.next.clone());
+    let next = if descending { ends.max() } else { ends.min() };
+    let is_within = |id: &String| match &next {
+        None => true,
+        Some(end) if descending => id >= end,
+        Some(end) => id <= end,
+    };
+    let mut documents: Vec<_> = pages.into_iter().flat_map(|page| page.documents).collect();
+    documents.retain(|document| is_within(&document.id));
+    documents.sort_by(|a, b| a.id.cmp(&b.id));
+    documents.dedup_by(|a, b| a.id == b.id);
+    if descending {
+        documents.reverse();
+    }
+    Page { documents, next }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Body, Document, Rev};
+
+    #[test]
+    fn several_pages_are_one_as_far_as_all_of_them_go() {
+        let page = |ids: &[&str], next: Option<&str>| Page {
+            documents: ids
+                .iter()
+                .map(|id| Document {
+                    id: (*id).to_owned(),
+                    rev: Rev::new("1-a"),
+                    body: Body::new(),
+                    conflicts: Vec::new(),
+                })
+                .collect(),
+            next: next.map(str::to_owned),
+        };
+        let check = |pages, descending, wanted: &[&str], end: Option<&str>| {
+            let merged = merged(pages, descending);
+            assert!(merged.documents.iter().map(|it| it.id.as_str()).eq(wanted.iter().copied()));
+            assert_eq!(merged.next.as_deref(), end);
+        };
+        check(
+            vec![page(&["b", "d"], None), page(&["a", "d"], None)],
+            false,
+            &["a", "b", "d"],
+            None,
+        );
+        let up = vec![page(&["a", "e"], Some("e")), page(&["b", "c"], Some("c")), page(&[], None)];
+        check(up, false, &["a", "b", "c"], Some("c"));
+        let down = vec![page(&["e", "a"], Some("a")), page(&["c", "b"], Some("b"))];
+        check(down, true, &["e", "c", "b"], Some("b"));
+    }
 
     fn reaches(from: Option<&str>, to: Option<&str>, descending: bool, prefix: &str) -> bool {
         let span = Span { from: from.map(Into::into), to: to.map(Into::into), descending };

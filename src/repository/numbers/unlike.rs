@@ -40,7 +40,8 @@ impl NumberRepository {
         account: &AccountId,
         after: Option<String>,
     ) -> Result<Unlike, RepositoryError> {
-        let (copies, next) = self.documents(&mirror::database(account), after).await?;
+        let (copies, next) =
+            self.documents(&mirror::database(account), Question::All, after).await?;
         let mut by_database: BTreeMap<String, Vec<(E164, Document)>> = BTreeMap::new();
         for copy in copies {
             // What has no number's id is no copy of one.
@@ -70,7 +71,8 @@ impl NumberRepository {
         Ok(Unlike { numbers, next })
     }
 
-    /// The numbers of a database that an account owns and that its copies are unlike.
+    /// The numbers of a database that an account owns, as far as the index of owners knows, and
+    /// that its copies are unlike.
     ///
     /// # Errors
     ///
@@ -82,7 +84,10 @@ impl NumberRepository {
     ) -> Result<Vec<E164>, RepositoryError> {
         let (mut unlike, mut after) = (Vec::new(), None);
         loop {
-            let (documents, next) = self.documents(&DbName::new(database.as_str()), after).await?;
+            let question = Question::Owner(Some(account.to_string()));
+            let (documents, next) =
+                self.documents(&DbName::new(database.as_str()), question, after).await?;
+            // The index may be behind the documents that come with it.
             let owned =
                 documents.into_iter().filter(|it| codec::owner(&it.body).as_ref() == Some(account));
             let owned: Vec<(E164, Body)> =
@@ -105,9 +110,10 @@ impl NumberRepository {
     async fn documents(
         &self,
         database: &DbName,
+        question: Question,
         after: Option<String>,
     ) -> Result<(Vec<Document>, Option<String>), RepositoryError> {
-        let (question, order, limit) = (Question::All, Order::Ascending, READ_AT_ONCE);
+        let (order, limit) = (Order::Ascending, READ_AT_ONCE);
         let query = Query { question, range: Span::default().ids(), order, after, limit };
         match self.store.query(database, &query).await {
             Err(err) if err.kind == Kind::NoDatabase => Ok((Vec::new(), None)),

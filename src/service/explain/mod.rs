@@ -15,7 +15,7 @@ pub use self::{
     features::FeaturePermission,
     transitions::{Guard, Transition},
 };
-use super::{AppDocument, Error, FoundCopy, Inspection, NumberService, Version};
+use super::{Application, Error, FoundCopy, Inspection, NumberService, Version};
 use crate::{
     domain::{
         AccountId, Actor, CarrierName, Converter, E164, FeatureTerms, Lineage, Number,
@@ -40,7 +40,7 @@ pub struct Explanation {
     /// What is stored of it.
     pub seen: Inspection,
     /// The documents of its owner's applications that route it.
-    pub apps: Vec<AppDocument>,
+    pub apps: Vec<Application>,
     /// Every state with what forbids it.
     pub transitions: Vec<Transition>,
     /// Every feature with whose word it is.
@@ -116,7 +116,7 @@ struct Facts<'a> {
     taker: Option<&'a Lineage>,
     /// The accounts of its history that exist.
     reservers: &'a BTreeSet<AccountId>,
-    apps: &'a [AppDocument],
+    apps: &'a [Application],
     /// What decides which features it may have.
     terms: Option<&'a FeatureTerms<'a>>,
     now: i64,
@@ -164,7 +164,10 @@ impl NumberService {
             return Err(Error::NotFound(id));
         }
         let apps = match (&owner, number.as_ref().and_then(|number| number.used_by.as_ref())) {
-            (Some(owner), Some(_)) => self.numbers.app_documents(&owner.account, &id).await?,
+            (Some(owner), Some(_)) => {
+                let asked = std::slice::from_ref(&id);
+                self.numbers.applications(&owner.account, asked).await?.concat()
+            }
             _ => Vec::new(),
         };
         let reservers = match &number {

@@ -16,8 +16,14 @@ use super::{
 /// The id of our design document, in every database.
 pub(super) const DESIGN: &str = "_design/number_manager";
 
-/// The indexes of a database of numbers.
-const NUMBERS: &str = include_str!("../../../migrations/couchdb/numbers.json");
+/// The indexes that a kind of database has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Indexes {
+    /// Those of a database of numbers.
+    Numbers,
+    /// Those of an account's database.
+    Account,
+}
 
 /// How often an installation is tried that others are at as well.
 const TRIES: usize = 5;
@@ -36,17 +42,20 @@ pub(super) enum Installed {
 impl CouchStore {
     /// Installs the indexes that a database of this kind needs.
     pub(super) async fn install_indexes(&self, db: &DbName) -> Result<Installed, Failure> {
-        if !names::holds_numbers(db) {
-            return Ok(Installed::Same);
+        match Indexes::of(db) {
+            Some(indexes) => self.install(db, indexes).await,
+            None => Ok(Installed::Same),
         }
-        self.install_number_indexes(db).await
     }
 
-    /// Installs the indexes of a database of numbers. Safe at once from several processes: a
-    /// conflict means that another one was here, and what it left is compared again.
-    pub(super) async fn install_number_indexes(&self, db: &DbName) -> Result<Installed, Failure> {
-        let wanted: Map<String, Value> =
-            serde_json::from_str(NUMBERS).expect("our own file, and a test reads it");
+    /// Installs these indexes. Safe at once from several processes: a conflict means that another
+    /// one was here, and what it left is compared again.
+    pub(super) async fn install(
+        &self,
+        db: &DbName,
+        indexes: Indexes,
+    ) -> Result<Installed, Failure> {
+        let wanted = indexes.design();
         for _ in 0..TRIES {
             let stored = self.stored_design(db).await?;
             if stored.as_ref().is_some_and(|stored| stored.body == wanted) {
@@ -78,13 +87,51 @@ impl CouchStore {
     }
 }
 
+impl Indexes {
+    /// What a database of this name needs.
+    fn of(db: &DbName) -> Option<Self> {
+        if names::holds_numbers(db) {
+            Some(Self::Numbers)
+        } else if names::is_account(db) {
+            Some(Self::Account)
+        } else {
+            None
+        }
+    }
+
+    fn design(self) -> Map<String, Value> {
+        let text = match self {
+            Self::Numbers => include_str!("../../../migrations/couchdb/numbers.json"),
+            Self::Account => include_str!("../../../migrations/couchdb/accounts.json"),
+        };
+        serde_json::from_str(text).expect("our own file, and a test reads it")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_design_document_can_be_read() {
-        let design: Map<String, Value> = serde_json::from_str(NUMBERS).unwrap();
-        assert!(design["views"]["carriers"]["map"].as_str().unwrap().contains("emit("));
+    fn the_design_documents_can_be_read() {
+        for (indexes, views) in
+            [(Indexes::Numbers, &["carriers", "owners"][..]), (Indexes::Account, &["applications"])]
+        {
+            let design = indexes.design();
+            let found = design["views"].as_object().unwrap();
+            assert!(found.keys().eq(views), "{indexes:?}");
+            assert!(found.values().all(|view| view["map"].as_str().unwrap().contains("emit(")));
+        }
+    }
+
+    #[test]
+    fn a_name_says_which_indexes_a_database_needs() {
+        let of = |name| Indexes::of(&DbName::new(name));
+        assert_eq!(of("numbers/+1415"), Some(Indexes::Numbers));
+        assert_eq!(of("account/0f/0f/0f0f0f0f0f0f0f0f0f0f0f0f0f0f"), Some(Indexes::Account));
+        // Those of a month hold calls, and neither numbers nor applications.
+        assert_eq!(of("account/0f/0f/0f0f0f0f0f0f0f0f0f0f0f0f0f0f-202603"), None);
+        assert_eq!(of("accounts"), None);
+        assert_eq!(of("number_manager"), None);
     }
 }

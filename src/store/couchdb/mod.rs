@@ -6,6 +6,7 @@
 //! Reads are repeated while they fail for a passing reason. A write whose outcome is in doubt is
 //! read back first (`commit`). Nothing is cached.
 
+mod applications;
 mod bulk;
 mod carriers;
 mod changes;
@@ -14,6 +15,7 @@ mod config;
 mod databases;
 mod designs;
 mod failure;
+mod indexes;
 mod names;
 mod pages;
 mod read;
@@ -29,8 +31,8 @@ use serde_json::Value;
 
 use self::{failure::Failure, transport::Request, transport::Transport};
 use super::{
-    Changes, CommitError, Committed, DbName, Document, DocumentStore, IdRange, Kind, Lookup, Page,
-    Query, Question, Rev, Seq, StoreError, WriteSet,
+    Application, Changes, CommitError, Committed, DbName, Document, DocumentStore, IdRange, Kind,
+    Lookup, Page, Query, Question, Rev, Seq, StoreError, WriteSet,
 };
 
 pub use self::config::{CouchConfig, InvalidConfig};
@@ -142,7 +144,12 @@ impl DocumentStore for CouchStore {
     async fn query(&self, db: &DbName, query: &Query) -> Result<Page, StoreError> {
         let page = match &query.question {
             Question::All => self.page_of_all(db, query).await,
-            Question::Carrier(carrier) => self.page_of_carrier(db, query, carrier.as_deref()).await,
+            Question::Carrier(carrier) => {
+                self.page_of_view(db, query, indexes::CARRIERS, carrier.as_deref()).await
+            }
+            Question::Owner(owner) => {
+                self.page_of_view(db, query, indexes::OWNERS, owner.as_deref()).await
+            }
         };
         page.map_err(|failure| failure.of_read("query", db.as_str(), ""))
     }
@@ -154,6 +161,15 @@ impl DocumentStore for CouchStore {
     ) -> Result<BTreeMap<Option<String>, u64>, StoreError> {
         let counts = self.count_carriers(db, range).await;
         counts.map_err(|failure| failure.of_read("carrier_counts", db.as_str(), ""))
+    }
+
+    async fn applications(
+        &self,
+        db: &DbName,
+        numbers: &[String],
+    ) -> Result<Vec<Vec<Application>>, StoreError> {
+        let found = self.look_up_applications(db, numbers).await;
+        found.map_err(|failure| failure.of_read("applications", db.as_str(), ""))
     }
 
     async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError> {

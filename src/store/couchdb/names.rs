@@ -28,6 +28,11 @@ pub(super) fn holds_numbers(db: &DbName) -> bool {
     db.as_str().starts_with("numbers/")
 }
 
+/// Whether this is an account's own database, and not one of a month.
+pub(super) fn is_account(db: &DbName) -> bool {
+    db.as_str().strip_prefix("account/").is_some_and(|id| !id.contains('-'))
+}
+
 fn encoded(part: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(part, NON_ALPHANUMERIC)
 }

@@ -23,8 +23,8 @@ use self::{
     overlay::{Base, Below, Overlay},
 };
 use super::{
-    Body, Change, Changes, CommitError, Committed, DbName, Document, DocumentStore, Expect,
-    IdRange, Kind, Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
+    Application, Body, Change, Changes, CommitError, Committed, DbName, Document, DocumentStore,
+    Expect, IdRange, Kind, Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
 };
 
 /// How many documents are asked for at once.
@@ -286,6 +286,17 @@ impl DocumentStore for DryRunStore {
         }
         counts.retain(|_, count| *count > 0);
         Ok(counts)
+    }
+
+    async fn applications(
+        &self,
+        db: &DbName,
+        numbers: &[String],
+    ) -> Result<Vec<Vec<Application>>, StoreError> {
+        let none = vec![Vec::new(); numbers.len()];
+        let answer = self.below.applications(db, numbers);
+        let found = self.ask_below("applications", db, none, answer).await?;
+        Ok(self.overlay().merge_applications(db, numbers, found))
     }
 
     async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError> {

@@ -1,5 +1,7 @@
 //! What a rehearsal has written, and how it lies over what the store below has.
 
+mod applications;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
@@ -325,6 +327,7 @@ fn is_answer(question: &Question, document: &Document) -> bool {
     match question {
         Question::All => true,
         Question::Carrier(name) => rules::carrier_name(&document.body) == name.as_deref(),
+        Question::Owner(owner) => rules::owner(&document.body) == owner.as_deref(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! one process; the lock beside it (`….lock`) keeps others out. How the file looks is in
 //! `migrations/sqlite`.
 
+mod applications;
 mod reader;
 mod schema;
 mod workers;
@@ -31,8 +32,8 @@ use self::{
     writer::Prepared,
 };
 use super::{
-    Changes, CommitError, Committed, DbName, DocumentStore, IdRange, Kind, Lookup, Page, Query,
-    Rev, Seq, StoreError, WriteSet, rules,
+    Application, Changes, CommitError, Committed, DbName, DocumentStore, IdRange, Kind, Lookup,
+    Page, Query, Rev, Seq, StoreError, WriteSet, rules,
 };
 
 /// The limits of an embedded store.
@@ -258,6 +259,17 @@ impl DocumentStore for SqliteStore {
         self.read(move |connection| reader::carrier_counts(connection, &name, &ids))
             .await
             .map_err(|fault| fault.into_error("carrier_counts", db, ""))
+    }
+
+    async fn applications(
+        &self,
+        db: &DbName,
+        numbers: &[String],
+    ) -> Result<Vec<Vec<Application>>, StoreError> {
+        let (name, asked) = (db.clone(), numbers.to_vec());
+        self.read(move |connection| applications::look_up(connection, &name, &asked))
+            .await
+            .map_err(|fault| fault.into_error("applications", db, ""))
     }
 
     async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError> {

@@ -72,7 +72,7 @@ pub(super) fn query(connection: &Connection, db: &DbName, query: &Query) -> Resu
     // One more than asked for tells whether this is the last page.
     let rows_wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut values: Vec<&dyn ToSql> = vec![&db.0, &from, &before, &rows_wanted];
-    if let Question::Carrier(name) = &query.question {
+    if let Question::Carrier(name) | Question::Owner(name) = &query.question {
         values.push(name);
     }
     let mut statement = connection.prepare_cached(&page_sql(query))?;
@@ -193,9 +193,10 @@ fn rest_of(query: &Query) -> IdRange {
 }
 
 fn page_sql(query: &Query) -> String {
-    let (index, carrier) = match query.question {
+    let (index, value) = match query.question {
         Question::All => ("", ""),
         Question::Carrier(_) => ("INDEXED BY documents_by_carrier", "AND carrier IS ?5"),
+        Question::Owner(_) => ("INDEXED BY documents_by_owner", "AND owner IS ?5"),
     };
     let direction = match query.order {
         Order::Ascending => "ASC",
@@ -203,7 +204,7 @@ fn page_sql(query: &Query) -> String {
     };
     format!(
         "SELECT id, rev, body FROM documents {index}
-         WHERE db = ?1 AND id >= ?2 AND id < ?3 AND deleted = 0 AND {ORDINARY} {carrier}
+         WHERE db = ?1 AND id >= ?2 AND id < ?3 AND deleted = 0 AND {ORDINARY} {value}
          ORDER BY id {direction} LIMIT ?4"
     )
 }

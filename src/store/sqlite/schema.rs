@@ -10,10 +10,16 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{OpenError, SqliteConfig};
+use super::{OpenError, SqliteConfig, applications};
+
+/// A step of the schema: its statements, and what only this program can do behind them.
+type Step = (&'static str, fn(&Connection) -> rusqlite::Result<()>);
 
 /// The steps of the schema, in order; `migrations/README.md` says how one is added.
-const STEPS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_documents.sql")];
+const STEPS: &[Step] = &[
+    (include_str!("../../../migrations/sqlite/0001_documents.sql"), |_| Ok(())),
+    (include_str!("../../../migrations/sqlite/0002_indexes.sql"), applications::fill),
+];
 
 /// Statements that a connection keeps prepared: more than there are.
 const PREPARED_STATEMENTS: usize = 32;
@@ -92,8 +98,9 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let Some(missing) = STEPS.get(version..) else {
         return Err(OpenError::Newer { path: path.to_owned(), found: version, known: STEPS.len() });
     };
-    for step in missing {
-        transaction.execute_batch(step).map_err(failed)?;
+    for (statements, fill) in missing {
+        transaction.execute_batch(statements).map_err(failed)?;
+        fill(&transaction).map_err(failed)?;
     }
     transaction
         .pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(i64::MAX))

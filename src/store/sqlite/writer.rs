@@ -16,6 +16,7 @@ use super::{
         Change, DbName, Expect, Kind, Rev, Write,
         rules::{self, Content},
     },
+    applications::{self, Routed},
     reader::must_exist,
     workers::{Fault, Jobs},
 };
@@ -43,6 +44,8 @@ pub(super) struct Prepared {
     deleted: bool,
     /// Or why it is refused, when its turn comes.
     body: Result<String, &'static str>,
+    /// What the document routes, when it is there and not a design document.
+    routed: Option<Routed>,
 }
 
 /// Runs groups of at most `most_jobs` until the store is dropped.
@@ -84,11 +87,13 @@ pub(super) fn prepare(write: Write) -> Prepared {
         Change::Put(body) => (false, body),
         Change::Delete(body) => (true, body),
     };
+    let is_ordinary = !deleted && !id.starts_with(rules::DESIGN_PREFIX);
+    let routed = if is_ordinary { Routed::of(&body) } else { None };
     let body = match rules::refusal(&id, &body) {
         None => Ok(Value::Object(rules::without_managed(body)).to_string()),
         Some(refusal) => Err(refusal),
     };
-    Prepared { db, id, expect, deleted, body }
+    Prepared { db, id, expect, deleted, body, routed }
 }
 
 /// Applies the writes in order; the first that fails ends it.
@@ -240,6 +245,13 @@ fn put(
              body = excluded.body",
         )?
         .execute(params![write.db.as_str(), write.id, rev, seq, write.deleted, body])?;
+    applications::replace(
+        connection,
+        &write.db,
+        &write.id,
+        before.is_none(),
+        write.routed.as_ref(),
+    )?;
     Ok(Rev(rev))
 }
 

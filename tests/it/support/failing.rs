@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use number_manager::store::{
-    Changes, CommitError, Committed, DbName, DocumentStore, IdRange, Kind, Lookup, Page, Query,
-    Rev, Seq, SharedStore, StoreError, Write, WriteSet,
+    Application, Changes, CommitError, Committed, DbName, DocumentStore, IdRange, Kind, Lookup,
+    Page, Query, Rev, Seq, SharedStore, StoreError, Write, WriteSet,
 };
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ pub(crate) struct FailingStore {
     inner: SharedStore,
     left: AtomicUsize,
     queries: AtomicUsize,
+    documents: AtomicUsize,
     most_queries: usize,
     has_feeds: bool,
 }
@@ -31,6 +32,7 @@ impl FailingStore {
             inner,
             left,
             queries: AtomicUsize::new(0),
+            documents: AtomicUsize::new(0),
             most_queries: usize::MAX,
             has_feeds: true,
         }
@@ -49,6 +51,11 @@ impl FailingStore {
     /// How many pages of documents were asked for.
     pub(crate) fn asked(&self) -> usize {
         self.queries.load(Ordering::SeqCst)
+    }
+
+    /// How many documents were in these pages.
+    pub(crate) fn read(&self) -> usize {
+        self.documents.load(Ordering::SeqCst)
     }
 
     async fn write(&self, write: Write) -> Result<Committed, StoreError> {
@@ -78,7 +85,9 @@ impl DocumentStore for FailingStore {
         if self.queries.fetch_add(1, Ordering::SeqCst) >= self.most_queries {
             return Err(StoreError::new(Kind::Unavailable, "query", db, ""));
         }
-        self.inner.query(db, query).await
+        let page = self.inner.query(db, query).await?;
+        self.documents.fetch_add(page.documents.len(), Ordering::SeqCst);
+        Ok(page)
     }
 
     async fn carrier_counts(
@@ -87,6 +96,14 @@ impl DocumentStore for FailingStore {
         range: &IdRange,
     ) -> Result<BTreeMap<Option<String>, u64>, StoreError> {
         self.inner.carrier_counts(db, range).await
+    }
+
+    async fn applications(
+        &self,
+        db: &DbName,
+        numbers: &[String],
+    ) -> Result<Vec<Vec<Application>>, StoreError> {
+        self.inner.applications(db, numbers).await
     }
 
     async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError> {

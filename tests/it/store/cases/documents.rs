@@ -19,6 +19,9 @@ pub(crate) async fn a_missing_database_is_told_apart_where_it_matters(store: &St
     assert_eq!(store.query(&db, &all()).await.unwrap_err().kind, none);
     assert_eq!(store.query(&db, &of_carrier(None)).await.unwrap_err().kind, none);
     assert_eq!(store.carrier_counts(&db, &everything()).await.unwrap_err().kind, none);
+    for asked in [&[][..], &owned(&["+1"])] {
+        assert_eq!(store.applications(&db, asked).await.unwrap_err().kind, none);
+    }
     assert_eq!(store.changes(&db, None, 10).await.unwrap_err().kind, none);
     assert_eq!(store.set_checkpoint(&db, "c", json!(1)).await.unwrap_err().kind, none);
     let put = Write::put(db.clone(), "a", Expect::Absent, Body::new());

@@ -1,9 +1,11 @@
 //! What every store must do. A case knows nothing of revisions and places in a feed but that they
 //! can be compared, and it does not care whether a set that fails was applied in part.
 
+mod applications;
 mod databases;
 mod documents;
 mod feeds;
+mod owners;
 mod pages;
 mod sets;
 
@@ -11,12 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use number_manager::store::{
-    Body, Change, Changed, CommitError, DbName, Document, DocumentStore, Expect, IdRange, Kind,
-    Lookup, Order, Query, Question, Rev, Seq, WRITE_ID, Write,
+    Application, Body, Change, Changed, CommitError, DbName, Document, DocumentStore, Expect,
+    IdRange, Kind, Lookup, Order, Query, Question, Rev, Seq, WRITE_ID, Write,
 };
 use serde_json::{Value, json};
 
-pub(crate) use self::{databases::*, documents::*, feeds::*, pages::*, sets::*};
+pub(crate) use self::{
+    applications::*, databases::*, documents::*, feeds::*, owners::*, pages::*, sets::*,
+};
 
 type Store = dyn DocumentStore;
 
@@ -46,6 +50,10 @@ fn all() -> Query {
 
 fn of_carrier(name: Option<&str>) -> Query {
     Query { question: Question::Carrier(name.map(str::to_owned)), ..all() }
+}
+
+fn of_owner(owner: Option<&str>) -> Query {
+    Query { question: Question::Owner(owner.map(str::to_owned)), ..all() }
 }
 
 async fn with_numbers(store: &Store) -> DbName {

@@ -15,7 +15,7 @@ pub(crate) async fn pages_lose_and_repeat_nothing(store: &Store) {
         }
     }
     for limit in 1..=ids.len() {
-        for question in [Question::All, Question::Carrier(None)] {
+        for question in [Question::All, Question::Carrier(None), Question::Owner(None)] {
             let up = Query { question, limit, ..all() };
             assert_eq!(pages(store, &db, up.clone()).await, kept, "up by {limit}");
             let mut down = pages(store, &db, Query { order: Order::Descending, ..up }).await;
@@ -57,7 +57,7 @@ pub(crate) async fn design_documents_are_in_no_answer(store: &Store) {
         assert_eq!(feed(store, &db, Some(before.last.clone()), limit).await.0, expected);
     }
     let range = IdRange { from: "+".to_owned(), before: "~".to_owned() };
-    for query in [all(), of_carrier(None)] {
+    for query in [all(), of_carrier(None), of_owner(None)] {
         let query = Query { range: range.clone(), ..query };
         assert_eq!(pages(store, &db, query.clone()).await, ["a"]);
         let down = Query { order: Order::Descending, limit: 1, ..query };
