@@ -8,6 +8,7 @@ mod accounts;
 mod charges;
 mod classifiers;
 mod collection;
+mod consistency;
 mod cors;
 mod directory;
 mod envelope;

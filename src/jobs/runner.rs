@@ -1,6 +1,6 @@
 //! How a job goes through its units, page by page: plan, record, write.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
@@ -67,14 +67,17 @@ impl Run<'_> {
             narrator.tell(self.work.opening(units.len()));
         }
         let open = (0_u64..).zip(units).filter(|(number, _)| !self.job.done.contains(*number));
-        let walks = open.map(|(number, unit)| {
+        let mut stages: BTreeMap<u8, Vec<_>> = BTreeMap::new();
+        for (number, unit) in open {
             let left = units.len().saturating_sub(usize::try_from(number).unwrap_or_default() + 1);
-            self.go_through(number, unit, left)
-        });
-        let walks: Vec<_> = walks.collect();
-        let mut walks = stream::iter(walks).buffer_unordered(self.job.concurrency.max(1));
-        while let Some(ended) = walks.next().await {
-            ended?;
+            let walk = self.go_through(number, unit, left);
+            stages.entry(self.work.stage(unit)).or_default().push(walk);
+        }
+        for walks in stages.into_values() {
+            let mut walks = stream::iter(walks).buffer_unordered(self.job.concurrency.max(1));
+            while let Some(ended) = walks.next().await {
+                ended?;
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 //! `carry_out` does it.
 
 mod accounts;
+mod audits;
 mod available;
 mod carry_out;
 mod charges;
@@ -31,26 +32,22 @@ mod stock;
 
 pub use crate::store::Application;
 pub use accounts::{Account, AccountRepository, BelowPage};
+pub use audits::LastAudit;
 pub use available::Standing;
 pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
 pub use feature_settings::FeatureSettingsRepository;
-<<<<<<< HEAD
-pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
+pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
     ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
     RecordedPage, Report, StoredJob, Tally, Wanted,
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
-||||||| 00e9fd9
-pub use inspect::{AppDocument, FoundCopy, Inspection, Version};
-=======
-pub use inspect::{FoundCopy, Inspection, Version};
->>>>>>> 98117ec
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
-    CarrierPage, Decision, HeldPage, NumberRepository, Opened, Saved, Span, Stored, Unlike, Vacancy,
+    CarrierPage, Contradiction, CopyWrite, Counterpart, Decision, Drift, FingerprintPage, HeldPage,
+    NumberRepository, Opened, Saved, Source, SourcePage, Span, Stored, Unequal, Unlike, Vacancy,
 };
 pub use offers::Offer;
 pub use ports::{Port, PortRepository};

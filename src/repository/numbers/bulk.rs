@@ -20,7 +20,7 @@ use crate::{
 pub(super) const PARALLEL_LOOKUPS: usize = 16;
 
 /// What was found under ids of one database each, or why it could not be read.
-type Found = BTreeMap<(DbName, String), Result<Lookup, StoreError>>;
+pub(super) type Found = BTreeMap<(DbName, String), Result<Lookup, StoreError>>;
 
 /// A number and its write, which has to be committed with the copies.
 type Waiting = (Stored, Write);
@@ -121,7 +121,8 @@ impl NumberRepository {
         }
     }
 
-    async fn look_up(&self, wanted: BTreeMap<DbName, Vec<String>>) -> Found {
+    /// Reads many documents, with one request per database.
+    pub(super) async fn look_up(&self, wanted: BTreeMap<DbName, Vec<String>>) -> Found {
         let reads = stream::iter(wanted).map(|(db, ids)| async move {
             let read = self.store.get_many(&db, &ids).await;
             (db, ids, read)

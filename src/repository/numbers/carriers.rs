@@ -131,7 +131,7 @@ impl NumberRepository {
 }
 
 /// The ids that begin with `prefix`, or all.
-fn ids(prefix: Option<&str>) -> IdRange {
+pub(super) fn ids(prefix: Option<&str>) -> IdRange {
     match prefix {
         Some(prefix) => IdRange::starting_with(prefix),
         None => IdRange { from: String::new(), before: "\u{10ffff}".to_owned() },

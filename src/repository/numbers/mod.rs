@@ -6,14 +6,20 @@
 
 mod bulk;
 mod carriers;
+mod copies;
+mod drift;
 mod listing;
+mod restore;
 mod save;
 mod stored;
 mod unlike;
 
 pub use self::{
     carriers::CarrierPage,
+    copies::{CopyWrite, Source, SourcePage, Unequal},
+    drift::{Contradiction, Drift, FingerprintPage},
     listing::{HeldPage, Span},
+    restore::Counterpart,
     save::Decision,
     stored::{Stored, Vacancy},
     unlike::Unlike,
@@ -80,6 +86,12 @@ impl NumberRepository {
     #[must_use]
     pub fn now(&self) -> i64 {
         gregorian_seconds(self.clock.now())
+    }
+
+    /// The time now (RFC 3339).
+    #[must_use]
+    pub fn time(&self) -> String {
+        self.clock.now().to_string()
     }
 
     /// Succeeds when the store answers.
