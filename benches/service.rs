@@ -5,20 +5,19 @@
 //! rounds and the lowest and highest of them.
 //!
 //! Reads are asked for over connections that are held open, with as little of a client as there
-//! is, on both sides: what a client costs would otherwise be most of what is measured. Writing and
-//! converting by hand goes through the HTTP client that the service itself uses.
+//! is, on both sides: what a client costs would otherwise be most of what is measured. Writing by hand
+//! goes through the HTTP client that the service itself uses.
+
+#[path = "support/mod.rs"]
+mod support;
 
 use std::{
     future::Future,
-    io::{BufRead, BufReader},
-    net::TcpListener,
-    path::Path,
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -27,17 +26,16 @@ use futures::future::{BoxFuture, try_join_all};
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use reqwest::{Client, Method, StatusCode, Url};
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+
+use support::{Outcome, Server, Service, compare, per_second, report};
 
 const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 const ROUNDS: usize = 7;
 const CLIENTS: usize = 32;
 const READ_NUMBERS: usize = 2_000;
-const CONVERTED: usize = 20_000;
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
@@ -96,10 +94,10 @@ trait Side: Send + Sync + 'static {
 }
 
 async fn couchdb(url: &str) -> Outcome<()> {
-    let raw = Arc::new(Raw::new(url));
-    println!("CouchDB {}", raw.version().await?);
+    let raw = Arc::new(Raw(Server::new(url)));
+    println!("CouchDB {}", raw.0.version().await?);
     let outcome = against_couchdb(url, &raw).await;
-    raw.clean().await?;
+    raw.0.clean().await?;
     outcome
 }
 
@@ -107,7 +105,7 @@ async fn against_couchdb(url: &str, raw: &Arc<Raw>) -> Outcome<()> {
     let dir = tempfile::tempdir()?;
     let settings = [
         ("COUCHDB_URL", url),
-        ("NUMBER_MANAGER__COUCHDB__DATABASE_PREFIX", raw.prefix.as_str()),
+        ("NUMBER_MANAGER__COUCHDB__DATABASE_PREFIX", raw.0.prefix.as_str()),
         ("NUMBER_MANAGER__ACCOUNTS__MANAGE", "true"),
     ];
     let service = Arc::new(Service::start(dir.path(), &settings).await?);
@@ -131,82 +129,17 @@ async fn against_couchdb(url: &str, raw: &Arc<Raw>) -> Outcome<()> {
         compare(&format!("CouchDB: a mirrored write, {clients} client(s)"), &ours, &theirs);
     }
 
-    // Each side has numbers of its own, so that the service's index over carriers knows its own
-    // writes and not those of the other side.
-    raw.fill("+1416").await?;
-    raw.fill("+1417").await?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    service.convert("knm_none", "knm_telnyx").await?;
-    for round in 0..5 {
-        let (source, target) = if round % 2 == 0 {
-            ("knm_telnyx", "knm_simwood")
-        } else {
-            ("knm_simwood", "knm_telnyx")
-        };
-        let begun = Instant::now();
-        raw.convert("+1417", target).await?;
-        theirs.push(per_second(CONVERTED, begun.elapsed()));
-        let begun = Instant::now();
-        let changed = service.convert(source, target).await?;
-        ours.push(per_second(CONVERTED, begun.elapsed()));
-        if changed != CONVERTED as u64 {
-            return Err(format!("{changed} numbers were converted").into());
-        }
-    }
-    compare("CouchDB: converting 20,000 numbers", &ours, &theirs);
     Ok(())
 }
 
-/// The service as a process of its own, killed when it is dropped.
-struct Service {
-    process: Child,
-    base: String,
-    token: String,
-    client: Client,
+/// What the benchmark asks of the service.
+trait Numbers {
+    fn line(&self) -> Outcome<Line>;
+    async fn create_account(&self) -> Outcome<()>;
+    async fn create(&self, number: &str) -> Outcome<()>;
 }
 
-impl Service {
-    async fn start(dir: &Path, settings: &[(&str, &str)]) -> Outcome<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let command = |argument: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_number-manager"));
-            command
-                .args(argument)
-                .env_remove("COUCHDB_URL")
-                .env("NUMBER_MANAGER_LISTEN", format!("127.0.0.1:{port}"))
-                .env("NUMBER_MANAGER_DATA_DIR", dir)
-                .env("NUMBER_MANAGER_LOG", "warn")
-                .env("NUMBER_MANAGER__RATE_LIMIT__PER_SECOND", "0")
-                .envs(settings.iter().copied());
-            command
-        };
-        let mut process = command(&["serve"]).stdout(Stdio::null()).spawn()?;
-        let client = Client::new();
-        let base = format!("http://127.0.0.1:{port}");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while client.get(format!("{base}/readyz")).send().await.is_err() {
-            if Instant::now() > deadline || process.try_wait()?.is_some() {
-                return Err("the service did not start".into());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let mut minted = command(&["token", "--admin"]).stdout(Stdio::piped()).spawn()?;
-        let mut token = String::new();
-        let output = minted.stdout.take().ok_or("no output of the token command")?;
-        BufReader::new(output).read_line(&mut token)?;
-        minted.wait()?;
-        Ok(Self { process, base, token: token.trim().to_owned(), client })
-    }
-
-    async fn send(&self, method: Method, path: &str, data: Value) -> Outcome<Value> {
-        let request = self.client.request(method, format!("{}/v2/{path}", self.base));
-        let request = request.header("X-Auth-Token", &self.token);
-        let answer = request.json(&json!({ "data": data })).send().await?;
-        let status = answer.status();
-        let body: Value = answer.json().await?;
-        if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}").into()) }
-    }
-
+impl Numbers for Service {
     fn line(&self) -> Outcome<Line> {
         let url = Url::parse(&self.base)?;
         let paths = (0..READ_NUMBERS).map(|i| format!("/v2/{}", path(&number(i)))).collect();
@@ -225,13 +158,6 @@ impl Service {
     async fn create(&self, number: &str) -> Outcome<()> {
         self.send(Method::PUT, &path(number), json!({})).await.map(|_| ())
     }
-
-    async fn convert(&self, source: &str, target: &str) -> Outcome<u64> {
-        let scope = json!({"databases": ["+1416"]});
-        let data = json!({"source": source, "target": target, "scope": scope});
-        let job = self.send(Method::POST, "maintenance/convert_carrier", data).await?;
-        Ok(job["data"]["counts"]["changed"].as_u64().unwrap_or_default())
-    }
 }
 
 #[async_trait]
@@ -241,149 +167,27 @@ impl Side for Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// The same work made by hand, request by request.
-struct Raw {
-    base: String,
-    prefix: String,
-    client: Client,
-}
+struct Raw(Server);
 
 impl Raw {
-    fn new(url: &str) -> Self {
-        let prefix = format!("bench{}_", std::process::id());
-        Self { base: url.trim_end_matches('/').to_owned(), prefix, client: Client::new() }
-    }
-
-    fn database(&self, name: &str) -> String {
-        let name = format!("{}{name}", self.prefix).replace('/', "%2F").replace('+', "%2B");
-        format!("{}/{name}", self.base)
-    }
-
     fn number(&self, number: &str) -> String {
         let id = number.replace('+', "%2B");
-        format!("{}/{id}", self.database(&format!("numbers/{}", &number[..5])))
+        format!("{}/{id}", self.0.database(&format!("numbers/{}", &number[..5])))
     }
 
     fn account(&self) -> String {
         let (a, b, rest) = (&ACCOUNT[..2], &ACCOUNT[2..4], &ACCOUNT[4..]);
-        self.database(&format!("account/{a}/{b}/{rest}"))
+        self.0.database(&format!("account/{a}/{b}/{rest}"))
     }
 
     fn line(&self) -> Outcome<Line> {
-        let url = Url::parse(&self.base)?;
+        let url = Url::parse(&self.0.base)?;
         let user = format!("{}:{}", url.username(), url.password().unwrap_or_default());
         let header = ("Authorization", format!("Basic {}", BASE64_STANDARD.encode(user)));
         let path = |i| Ok(Url::parse(&self.number(&number(i)))?.path().to_owned());
         let paths = (0..READ_NUMBERS).map(path).collect::<Outcome<_>>()?;
         Ok(Line { authority: authority(&url)?, header, paths })
-    }
-
-    async fn version(&self) -> Outcome<String> {
-        let answer: Value = self.client.get(&self.base).send().await?.json().await?;
-        Ok(answer["version"].as_str().unwrap_or("of unknown version").to_owned())
-    }
-
-    async fn json(&self, request: reqwest::RequestBuilder) -> Outcome<Value> {
-        let answer = request.send().await?;
-        let status = answer.status();
-        let body: Value = answer.json().await?;
-        if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}").into()) }
-    }
-
-    /// Stores the numbers of the conversion and their copies.
-    async fn fill(&self, area: &str) -> Outcome<()> {
-        let database = self.database(&format!("numbers/{area}"));
-        let created = self.client.put(&database).send().await?.status();
-        if !(created.is_success() || created == StatusCode::PRECONDITION_FAILED) {
-            return Err(format!("{database}: {created}").into());
-        }
-        for page in (0..CONVERTED).collect::<Vec<_>>().chunks(1_000) {
-            let documents: Vec<Value> = page
-                .iter()
-                .map(|i| {
-                    json!({
-                        "_id": format!("{area}{:07}", 5_550_000 + i), "pvt_type": "number",
-                        "pvt_db_name": format!("numbers%2F%2B{}", &area[1..]),
-                        "pvt_module_name": "knm_telnyx", "pvt_state": "in_service",
-                        "pvt_ported_in": false, "pvt_assigned_to": ACCOUNT,
-                        "pvt_created": 63_900_000_000_i64, "pvt_modified": 63_900_000_000_i64,
-                    })
-                })
-                .collect();
-            for database in [&database, &self.account()] {
-                let request = self.client.post(format!("{database}/_bulk_docs"));
-                self.json(request.json(&json!({ "docs": documents }))).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the numbers with their documents, the copies' revisions by key, and writes both; the
-    /// carrier's name stays, so that the service finds it.
-    async fn convert(&self, area: &str, carrier: &str) -> Outcome<()> {
-        let database = self.database(&format!("numbers/{area}"));
-        let mut after: Option<String> = None;
-        let mut done = 0;
-        while done < CONVERTED {
-            let from = after.as_ref().map_or_else(|| area.to_owned(), |id| format!("{id}0"));
-            let request = self.client.get(format!("{database}/_all_docs")).query(&[
-                ("include_docs", "true"),
-                ("limit", "1000"),
-                ("startkey", &json!(from).to_string()),
-            ]);
-            let page = self.json(request).await?;
-            let mut documents: Vec<Value> = page["rows"]
-                .as_array()
-                .ok_or("no rows")?
-                .iter()
-                .map(|row| row["doc"].clone())
-                .collect();
-            let keys: Vec<Value> =
-                documents.iter().map(|document| document["_id"].clone()).collect();
-            let request = self.client.post(format!("{}/_all_docs", self.account()));
-            let copies = self.json(request.json(&json!({ "keys": keys }))).await?;
-            done += documents.len();
-            after = keys.last().and_then(Value::as_str).map(str::to_owned);
-            for document in &mut documents {
-                document["pvt_module_name"] = carrier.into();
-                document["pvt_write_id"] = format!("raw-{}", document["_rev"]).into();
-            }
-            self.write_all(&database, &documents).await?;
-            let copies = copies["rows"].as_array().ok_or("no rows")?;
-            for (document, copy) in documents.iter_mut().zip(copies) {
-                document["_rev"] = copy["value"]["rev"].clone();
-            }
-            self.write_all(&self.account(), &documents).await?;
-        }
-        Ok(())
-    }
-
-    async fn write_all(&self, database: &str, documents: &[Value]) -> Outcome<()> {
-        for chunk in documents.chunks(500) {
-            let request = self.client.post(format!("{database}/_bulk_docs"));
-            let rows = self.json(request.json(&json!({ "docs": chunk }))).await?;
-            if rows.as_array().ok_or("no rows")?.iter().any(|row| row.get("error").is_some()) {
-                return Err("a document of a bulk write was refused".into());
-            }
-        }
-        Ok(())
-    }
-
-    async fn clean(&self) -> Outcome<()> {
-        let all = self.json(self.client.get(format!("{}/_all_dbs", self.base))).await?;
-        for name in all.as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if let Some(name) = name.strip_prefix(&self.prefix) {
-                self.client.delete(self.database(name)).send().await?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -393,13 +197,13 @@ impl Side for Raw {
     async fn write(&self, number: &str, stamp: usize) -> Outcome<()> {
         let mirror = format!("{}/{}", self.account(), number.replace('+', "%2B"));
         let (first, second) = tokio::try_join!(
-            self.json(self.client.get(self.number(number))),
-            self.json(self.client.get(&mirror)),
+            self.0.json(self.0.client.get(self.number(number))),
+            self.0.json(self.0.client.get(&mirror)),
         )?;
         for (url, mut document) in [(self.number(number), first), (mirror, second)] {
             document["stamp"] = stamp.into();
             document["pvt_write_id"] = format!("raw-{stamp}").into();
-            self.json(self.client.put(url).json(&document)).await?;
+            self.0.json(self.0.client.put(url).json(&document)).await?;
         }
         Ok(())
     }
@@ -494,29 +298,4 @@ where
         client.await??;
     }
     Ok(per_second(operations, begun.elapsed()))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few thousand operations")]
-fn per_second(operations: usize, elapsed: Duration) -> f64 {
-    operations as f64 / elapsed.as_secs_f64()
-}
-
-fn report(what: &str, figures: &mut [f64]) {
-    let (median, low, high) = spread(figures);
-    println!("{what}: median {median:.0} (lowest {low:.0}, highest {high:.0})");
-}
-
-fn compare(what: &str, ours: &[f64], theirs: &[f64]) {
-    let mut ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, raw)| ours / raw).collect();
-    let (median, low, high) = spread(&mut ratios);
-    let ours = spread(&mut ours.to_vec()).0;
-    let raw = spread(&mut theirs.to_vec()).0;
-    println!(
-        "{what}: {median:.2} of raw (lowest {low:.2}, highest {high:.2}); {ours:.0}/s against {raw:.0}/s"
-    );
-}
-
-fn spread(figures: &mut [f64]) -> (f64, f64, f64) {
-    figures.sort_by(f64::total_cmp);
-    (figures[figures.len() / 2], figures[0], figures[figures.len() - 1])
 }

@@ -10,11 +10,12 @@ use crate::{
 
 use super::{
     Api,
+    accounts_words::{AccountBody, AccountRequest},
     envelope::Reply,
     extract::{self, AccountCall, AdminCall},
     fault::Fault,
-    openapi::{AccountBody, AccountPath, AccountRequest, Answer, Faults},
     request,
+    words::{AccountPath, Answer, Faults},
 };
 
 /// Read an account.

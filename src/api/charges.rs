@@ -13,7 +13,7 @@ use super::{
     envelope::Reply,
     extract::AccountCall,
     fault::Fault,
-    openapi::{AccountPath, Answer, Faults},
+    words::{AccountPath, Answer, Faults},
 };
 
 /// Who made the invoice.

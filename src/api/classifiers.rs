@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
+    classifiers_words::{CarriersInfoBody, ClassifiersBody},
     envelope::Reply,
     extract::AccountCall,
     fault::Fault,
-    openapi::{AccountPath, Answer, CarriersInfoBody, ClassifiersBody, Faults, NumberPath},
     search::ResellerParameter,
+    words::{AccountPath, Answer, Faults, NumberPath},
 };
 
 /// List the classifiers.

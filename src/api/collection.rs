@@ -4,15 +4,16 @@ use axum::extract::State;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::service::{Batch, Creation, Outcomes, Update};
+use crate::service::{Batch, Outcomes, Update};
 
 use super::{
     Api,
     envelope::Reply,
     extract::AccountCall,
     fault::{self, Fault},
-    openapi::{AccountPath, Answer, Faults, NumberBody, ReleaseParameters},
+    numbers_words::{NumberBody, ReleaseParameters},
     shape::{self, Wanted},
+    words::{AccountPath, Answer, Faults},
 };
 
 /// Create numbers for an account.
@@ -32,7 +33,7 @@ pub(super) async fn create_numbers(
     call: AccountCall,
 ) -> Result<Reply, Fault> {
     let (batch, wanted) = read(&api, &call).await?;
-    let creation = Creation { public: wanted.public, state: wanted.state, carrier: wanted.carrier };
+    let creation = wanted.into_creation();
     let made = api.service.create_many(&call.actor, &call.account, &batch, creation, call.terms());
     Ok(reply(made.await?).created(&call))
 }

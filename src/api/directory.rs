@@ -15,8 +15,8 @@ use super::{
     envelope::Reply,
     extract::{AccountCall, OpenCall},
     fault::Fault,
-    openapi::{AccountPath, Answer, Faults},
     request::Query,
+    words::{AccountPath, Answer, Faults},
 };
 
 /// Numbers that are looked up.

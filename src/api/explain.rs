@@ -17,8 +17,8 @@ use super::{
     envelope::Reply,
     extract::{AccountCall, AdminCall},
     fault::Fault,
-    openapi::{Answer, Faults, NumberPath, UnscopedNumberPath},
     request,
+    words::{Answer, Faults, NumberPath, UnscopedNumberPath},
 };
 
 /// How far is looked.

@@ -72,8 +72,31 @@ fn plain(status: StatusCode, message: &'static str) -> Fault {
     fault(status, message, json!({ "message": message.replace('_', " ") }))
 }
 
-/// An error object of a number: status is its code, `message` its id.
-fn of_number(status: StatusCode, id: &'static str, cause: Option<&str>, message: String) -> Fault {
+/// The status that an error of a number has by its id, alone and among many.
+fn status_of(id: &str) -> StatusCode {
+    match id {
+        "not_reconcilable"
+        | "number_is_porting"
+        | "invalid_state_transition"
+        | "no_change_required"
+        | "assign_failure"
+        | "invalid"
+        | "multiple_choice" => StatusCode::BAD_REQUEST,
+        "accept_charges" => StatusCode::PAYMENT_REQUIRED,
+        "forbidden" => StatusCode::FORBIDDEN,
+        "not_found" => StatusCode::NOT_FOUND,
+        "number_exists" | "account_exists" | "datastore_conflict" | "stale"
+        | "numbers_would_move" => StatusCode::CONFLICT,
+        "precondition_failed" => StatusCode::PRECONDITION_FAILED,
+        "not_implemented" => StatusCode::NOT_IMPLEMENTED,
+        "datastore_unreachable" | "datastore_fault" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// An error object of a number: its code is its status, and its fault is called as its id.
+fn of_number(id: &'static str, cause: Option<&str>, message: String) -> Fault {
+    let status = status_of(id);
     let mut object = Map::new();
     object.insert("code".to_owned(), status.as_u16().into());
     object.insert("error".to_owned(), id.into());
@@ -87,29 +110,19 @@ fn of_number(status: StatusCode, id: &'static str, cause: Option<&str>, message:
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let message = error.to_string();
+        let id = error.id();
         let text = |text: &str| Some(text.to_owned());
-        let (status, id, cause) = match &error {
+        let cause = match &error {
             Error::NotFound(number) => return Self::number_not_found(number.as_str()),
-            Error::NotReconcilable(given) => {
-                (StatusCode::BAD_REQUEST, "not_reconcilable", text(given))
-            }
-            Error::Exists(number) => (StatusCode::CONFLICT, "number_exists", text(number.as_str())),
-            Error::Porting(number) => {
-                (StatusCode::BAD_REQUEST, "number_is_porting", text(number.as_str()))
-            }
-            Error::Forbidden { cause } => (StatusCode::FORBIDDEN, "forbidden", cause.clone()),
-            Error::InvalidTransition { cause } => {
-                (StatusCode::BAD_REQUEST, "invalid_state_transition", cause.clone())
-            }
-            Error::NoChange => (StatusCode::BAD_REQUEST, "no_change_required", None),
-            Error::AssignFailure { cause } => {
-                (StatusCode::BAD_REQUEST, "assign_failure", text(cause))
-            }
-            Error::Invalid { cause } => (StatusCode::BAD_REQUEST, "invalid", text(cause)),
+            Error::NotReconcilable(given) => text(given),
+            Error::Exists(number) | Error::Porting(number) => text(number.as_str()),
+            Error::Forbidden { cause } | Error::InvalidTransition { cause } => cause.clone(),
+            Error::NoChange => None,
+            Error::AssignFailure { cause }
+            | Error::Invalid { cause }
+            | Error::Provider(ProviderError::Invalid { cause }) => text(cause),
             Error::NoAccount(account) => return Self::unknown_account(account),
-            Error::AccountExists(account) => {
-                (StatusCode::CONFLICT, "account_exists", text(account.as_str()))
-            }
+            Error::AccountExists(account) => text(account.as_str()),
             Error::UnknownCarrier(name) => return Self::unknown_carrier(name),
             Error::NoConfig(id) => return Self::no_config(id),
             Error::Setting(wrong) => {
@@ -120,17 +133,17 @@ impl From<Error> for Fault {
                 let data = json!({
                     "message": message, "count": moved.count, "numbers": moved.numbers,
                 });
-                return fault(StatusCode::CONFLICT, "numbers_would_move", data);
+                return fault(status_of(id), id, data);
             }
             Error::UnknownFeature(_) => {
                 let data = json!({ "error": "invalid", "known": KNOWN_FEATURES });
                 return fault(StatusCode::NOT_FOUND, "invalid", data);
             }
             Error::PreconditionFailed => {
-                return plain(StatusCode::PRECONDITION_FAILED, "precondition_failed");
+                return plain(status_of(id), id);
             }
             Error::ChargesNotAccepted(invoices) => return Self::charges(invoices),
-            Error::Conflict => return plain(StatusCode::CONFLICT, CONFLICT),
+            Error::Conflict => return plain(status_of(id), CONFLICT),
             Error::Repeated => return Self::repeated_numbers(),
             Error::SearchRestricted | Error::NoReseller => {
                 return fault(StatusCode::NOT_FOUND, message, json!({}));
@@ -142,26 +155,20 @@ impl From<Error> for Fault {
                 return Self::choices(feature, given, candidates, &message);
             }
             Error::Provider(ProviderError::Absent { .. }) => {
-                let status = StatusCode::NOT_IMPLEMENTED;
-                let fault = of_number(status, "not_implemented", Some(&message), message.clone());
-                return fault.caused_by(error);
-            }
-            Error::Provider(ProviderError::Invalid { cause }) => {
-                (StatusCode::BAD_REQUEST, "invalid", text(cause))
+                return of_number(id, Some(&message), message.clone()).caused_by(error);
             }
             Error::Provider(ProviderError::Failed { .. }) => {
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return of_number(status, "unspecified_fault", None, message).caused_by(error);
+                return of_number(id, None, message).caused_by(error);
             }
             Error::Carrier { number, .. } => {
                 return Self::carrier(number, message).caused_by(error);
             }
             Error::Configuration(_) | Error::Store(_) => {
-                return plain(StatusCode::SERVICE_UNAVAILABLE, "datastore_fault").caused_by(error);
+                return plain(status_of(id), id).caused_by(error);
             }
             Error::Unavailable(_) => return Self::unreachable().caused_by(error),
         };
-        of_number(status, id, cause.as_deref(), message)
+        of_number(id, cause.as_deref(), message)
     }
 }
 
@@ -238,8 +245,7 @@ impl Fault {
 
     fn unknown_carrier(name: &str) -> Self {
         let cause = format!("'{name}' is not known by the system");
-        let status = StatusCode::BAD_REQUEST;
-        let mut fault = of_number(status, "invalid", Some(&cause), "invalid".to_owned());
+        let mut fault = of_number("invalid", Some(&cause), "invalid".to_owned());
         fault.0.line = Some(format!("Bad carrier module: {name}"));
         fault
     }
@@ -262,8 +268,7 @@ impl Fault {
     }
 
     fn carrier(number: &E164, message: String) -> Self {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        of_number(status, "unspecified_fault", Some(number.as_str()), message)
+        of_number("unspecified_fault", Some(number.as_str()), message)
     }
 
     /// The store cannot be reached.
@@ -478,21 +483,12 @@ pub(super) fn of_one(error: Error) -> Value {
     if fault.data.get("code").is_some() {
         return fault.data.clone();
     }
-    of_number(fault.status, id, cause.as_deref(), message).data.clone()
+    of_number(id, cause.as_deref(), message).data.clone()
 }
 
 /// The code of an error id of one number among many.
-pub(super) fn code_of(error: &str) -> u16 {
-    let status = match error {
-        "not_found" => StatusCode::NOT_FOUND,
-        "datastore_conflict" | "number_exists" | "numbers_would_move" => StatusCode::CONFLICT,
-        "stale" => StatusCode::CONFLICT,
-        "not_reconcilable" | "number_is_porting" | "invalid" => StatusCode::BAD_REQUEST,
-        "forbidden" => StatusCode::FORBIDDEN,
-        "datastore_unreachable" | "datastore_fault" => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    status.as_u16()
+pub(super) fn code_of(id: &str) -> u16 {
+    status_of(id).as_u16()
 }
 
 impl IntoResponse for Fault {
@@ -514,8 +510,12 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
     fn check(error: Error, status: u16, message: &str, data: Value) {
+        let among_many = code_of(error.id());
+        // These two are about no number, so no row of many has them.
+        let is_alone = matches!(error, Error::UnknownFeature(_) | Error::Directory(_));
         let fault = Fault::from(error);
         assert_eq!(fault.status.as_u16(), status);
+        assert!(is_alone || among_many == status, "{message}: {among_many} among many");
         assert_eq!(fault.message, message);
         assert_eq!(fault.data, data);
         assert_eq!(fault.source.is_some(), status >= 500, "{message} is logged if it is ours");

@@ -14,8 +14,8 @@ use super::{
     envelope::Reply,
     extract::{self, AccountCall, AdminCall},
     fault::Fault,
-    openapi::{AccountPath, Answer, Faults, NumberPath, UnscopedNumberPath},
     request::Call,
+    words::{AccountPath, Answer, Faults, NumberPath, UnscopedNumberPath},
 };
 
 /// A list and a feature.

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::telemetry::{self, Metrics};
 
-use super::{Api, envelope, openapi::HealthBody};
+use super::{Api, envelope, health_words::HealthBody};
 
 /// How long the store may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -21,7 +21,7 @@ use super::{
     envelope::{EXPIRES, Page, Reply},
     extract::AdminCall,
     fault::{self, Fault},
-    openapi::{Answer, Faults},
+    words::{Answer, Faults},
 };
 
 /// How often a job is looked at for somebody who follows it.

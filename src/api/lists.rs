@@ -22,11 +22,12 @@ use super::{
     extract::{AccountCall, AdminCall, OpenCall},
     fault::Fault,
     listing::{self, PageSizes},
-    openapi::{AccountPath, Answer, Faults, ListParameters, ListingBody},
+    lists_words::{ListParameters, ListingBody},
     request::{Call, Query},
     rows::{Form, Rows},
     search::{self, ResellerParameter, SearchBody, SearchParameters},
     shape,
+    words::{AccountPath, Answer, Faults},
 };
 
 /// The type of a table.

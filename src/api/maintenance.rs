@@ -18,13 +18,13 @@ use super::{
     extract::AdminCall,
     fault::Fault,
     jobs::{self, JobBody, WaitParameters},
-    openapi::{
-        Answer, CommandRequest, Faults, OperationRequest, OperationsBody, UsageBody,
-        UsageParameters, UsageRequest,
+    maintenance_words::{
+        CommandRequest, OperationRequest, OperationsBody, UsageBody, UsageParameters, UsageRequest,
     },
     request,
     sup::{self, Command},
     sup_features, text,
+    words::{Answer, Faults},
 };
 
 /// List the operations.

@@ -5,8 +5,10 @@
 //! not here, and only `fault` knows the status of an error.
 
 mod accounts;
+mod accounts_words;
 mod charges;
 mod classifiers;
+mod classifiers_words;
 mod collection;
 mod consistency;
 mod cors;
@@ -17,14 +19,18 @@ mod extract;
 mod fault;
 mod features;
 mod health;
+mod health_words;
 mod idempotency;
 mod jobs;
 mod layers;
 mod limit;
 mod listing;
 mod lists;
+mod lists_words;
 mod maintenance;
+mod maintenance_words;
 mod numbers;
+mod numbers_words;
 mod openapi;
 mod path;
 mod porting;
@@ -39,6 +45,7 @@ mod sup;
 mod sup_features;
 mod system_config;
 mod text;
+mod words;
 
 use std::{ops::Deref, sync::Arc};
 

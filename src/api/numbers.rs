@@ -3,19 +3,19 @@
 use axum::extract::State;
 use serde_json::{Map, Value};
 
-use crate::service::{Creation, Error, Update};
+use crate::service::{Error, Update};
 
 use super::{
     Api,
     envelope::Reply,
     extract::{AccountCall, AdminCall},
     fault::Fault,
-    openapi::{
-        Answer, Faults, IfMatch, NumberBody, NumberPath, NumberRecordBody, NumberRequest,
-        ReadParameters, ReleaseParameters, UnscopedNumberPath,
+    numbers_words::{
+        NumberBody, NumberRecordBody, NumberRequest, ReadParameters, ReleaseParameters,
     },
     porting,
     shape::{self, Wanted},
+    words::{Answer, Faults, IfMatch, NumberPath, UnscopedNumberPath},
 };
 
 /// Read a number.
@@ -56,7 +56,7 @@ pub(super) async fn create_number(
 ) -> Result<Reply, Fault> {
     let wanted = Wanted::read(call.object()?)?;
     let number = call.number_to_write(&api).await?;
-    let creation = Creation { public: wanted.public, state: wanted.state, carrier: wanted.carrier };
+    let creation = wanted.into_creation();
     let view =
         api.service.create(&call.actor, &call.account, &number, creation, call.terms()).await?;
     Ok(shape::reply(view).created(&call))

@@ -14,8 +14,9 @@ use super::{
     envelope::Reply,
     extract::AccountCall,
     fault::Fault,
-    openapi::{Answer, Faults, IfMatch, NumberBody, NumberPath, NumberRequest},
+    numbers_words::{NumberBody, NumberRequest},
     shape::{self, Wanted},
+    words::{Answer, Faults, IfMatch, NumberPath},
 };
 
 /// Announce a number that is to be ported in.
@@ -34,7 +35,34 @@ use super::{
 pub(super) async fn port_number(Of(api): Of<Api>, call: AccountCall) -> Result<Reply, Fault> {
     let wanted = Wanted::read(call.object()?)?;
     let number = call.number_to_write(&api).await?;
-    let creation = Creation { public: wanted.public, state: Some(State::PortIn), carrier: None };
+    let state = Some(State::PortIn);
+    let creation = Creation { state, carrier: None, ..wanted.into_creation() };
+    let view =
+        api.service.create(&call.actor, &call.account, &number, creation, call.terms()).await?;
+    Ok(shape::reply(view).created(&call))
+}
+
+/// Bring in a number whose port is completed; administrators only.
+///
+/// It is in service for the account then, whatever `create_with_state` says, at the carrier of
+/// ported numbers unless the body names one, and what is written on it is what the body says. A
+/// number that the account has in service already stays as it is.
+#[utoipa::path(
+    put,
+    path = "/v2/accounts/{account_id}/phone_numbers/{number}/ported",
+    tag = "numbers",
+    params(NumberPath, IfMatch),
+    request_body = NumberRequest,
+    responses(
+        (status = 201, description = "The number, in service", body = Answer<NumberBody>),
+        (status = 202, description = "In service; its copy follows", body = Answer<NumberBody>),
+        Faults,
+    ),
+)]
+pub(super) async fn bring_in_ported(Of(api): Of<Api>, call: AccountCall) -> Result<Reply, Fault> {
+    let wanted = Wanted::read(call.object()?)?;
+    let number = call.number_to_write(&api).await?;
+    let creation = Creation { ported_in: true, ..wanted.into_creation() };
     let view =
         api.service.create(&call.actor, &call.account, &number, creation, call.terms()).await?;
     Ok(shape::reply(view).created(&call))

@@ -10,8 +10,9 @@ use super::{
     envelope::Reply,
     extract::AccountCall,
     fault::Fault,
-    openapi::{AccountPath, Answer, Faults, IfMatch, NumberBody, NumberPath, NumberRequest},
+    numbers_words::{NumberBody, NumberRequest},
     shape::{self, Wanted},
+    words::{AccountPath, Answer, Faults, IfMatch, NumberPath},
 };
 
 /// Make it so: the number exists, is in service, and the account holds it.

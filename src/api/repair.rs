@@ -12,7 +12,8 @@ use super::{
     extract::AccountCall,
     fault::Fault,
     lists,
-    openapi::{AccountPath, Answer, Faults, ListParameters, ListingBody, NumberPath},
+    lists_words::{ListParameters, ListingBody},
+    words::{AccountPath, Answer, Faults, NumberPath},
 };
 
 /// Say whose a number is.

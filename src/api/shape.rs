@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{Number, State},
-    service::{Mirror, NumberRecord, NumberView},
+    service::{Creation, Mirror, NumberRecord, NumberView},
 };
 
 use super::{envelope::Reply, fault::Fault, schema};
@@ -38,6 +38,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// A number that is to be created so.
+    pub(super) fn into_creation(self) -> Creation {
+        let Self { public, state, carrier } = self;
+        Creation { public, state, carrier, ported_in: false }
+    }
+
     /// Reads the body of a write of one number, which has to fit the schema.
     pub(super) fn read(data: &Map<String, Value>) -> Result<Self, Fault> {
         Self::unchecked(&schema::check(data)?)

@@ -11,8 +11,8 @@ use super::{
     envelope::Reply,
     extract::AdminCall,
     fault::Fault,
-    openapi::{Answer, Faults, IfMatch},
     request,
+    words::{Answer, Faults, IfMatch},
 };
 
 /// Which document.

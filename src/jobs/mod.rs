@@ -18,6 +18,7 @@ mod operation;
 mod replay;
 mod request;
 mod runner;
+mod schedule;
 mod scope;
 
 pub use self::{

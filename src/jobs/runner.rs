@@ -51,9 +51,16 @@ struct Walk<'a> {
     page: u64,
 }
 
-/// What was planned of a page: where it began, and what came out.
-struct Planned {
+/// Where a page begins, and where the next one does.
+#[derive(Clone)]
+struct Place {
     after: Option<String>,
+    next: Option<String>,
+}
+
+/// What was planned of a page.
+struct Planned {
+    place: Place,
     outcome: PageOutcome,
     /// What it writes, and the same as it is recorded.
     sets: Vec<PlannedSet>,
@@ -114,13 +121,15 @@ impl Run<'_> {
         let mut after = None;
         if let Some(page) = last {
             walk.report = page.report;
+            let place = Place { after: page.after, next: page.next };
             if self.job.dry_run {
-                walk.count_planned(page.sets.len());
+                walk.report.tally.changed += page.sets.len() as u64;
             } else {
                 let outcomes = self.finish(&page.sets).await?;
-                walk.count(page.sets.iter().map(RecordedSet::id).zip(outcomes));
+                let stale = walk.count(page.sets.iter().map(RecordedSet::id).zip(outcomes));
+                self.again(walk, &place, stale).await?;
             }
-            match page.next {
+            match place.next {
                 None => return Ok(Ok(())),
                 next => after = next,
             }
@@ -132,8 +141,8 @@ impl Run<'_> {
         loop {
             self.keeper.check()?;
             walk.take(&mut planned);
-            let next = planned.outcome.next.clone();
-            self.record(walk, &planned, next.clone()).await?;
+            let next = planned.place.next.clone();
+            self.record(walk, &planned, &planned.place).await?;
             // The next page is planned while this one is written: they have no number in common.
             let following = async {
                 match next {
@@ -143,9 +152,7 @@ impl Run<'_> {
             };
             let (written, following) = tokio::join!(self.write(&planned), following);
             let stale = walk.count(written);
-            if !stale.is_empty() {
-                self.again(walk, &planned, stale).await?;
-            }
+            self.again(walk, &planned.place, stale).await?;
             self.keeper.progress(walk.number, walk.report.tally);
             planned = match following {
                 None => return Ok(Ok(())),
@@ -187,7 +194,8 @@ impl Run<'_> {
             .await?;
         Ok(planned.map(|(outcome, sets)| {
             let recorded = sets.iter().map(PlannedSet::recorded).collect();
-            Planned { after, outcome, sets, recorded }
+            let place = Place { after, next: outcome.next.clone() };
+            Planned { place, outcome, sets, recorded }
         }))
     }
 
@@ -196,7 +204,7 @@ impl Run<'_> {
         &self,
         walk: &mut Walk<'_>,
         planned: &Planned,
-        next: Option<String>,
+        place: &Place,
     ) -> Result<(), Stop> {
         if planned.sets.is_empty() {
             return Ok(());
@@ -204,7 +212,8 @@ impl Run<'_> {
         let page = RecordedPage {
             number: walk.page,
             sets: planned.recorded.clone(),
-            next,
+            after: place.after.clone(),
+            next: place.next.clone(),
             report: walk.report.clone(),
         };
         walk.page += 1;
@@ -303,7 +312,7 @@ impl Run<'_> {
     async fn again(
         &self,
         walk: &mut Walk<'_>,
-        first: &Planned,
+        place: &Place,
         mut stale: Vec<String>,
     ) -> Result<(), Stop> {
         for _ in 0..TRIES {
@@ -311,10 +320,10 @@ impl Run<'_> {
                 return Ok(());
             }
             self.keeper.check()?;
-            let Ok(planned) = self.plan(walk.unit, first.after.clone()).await? else {
+            let Ok(planned) = self.plan(walk.unit, place.after.clone()).await? else {
                 break;
             };
-            self.record(walk, &planned, first.outcome.next.clone()).await?;
+            self.record(walk, &planned, place).await?;
             for id in &stale {
                 let failure = planned.outcome.failed.iter().find(|(failed, _)| failed == id);
                 match failure {
@@ -401,10 +410,6 @@ impl Walk<'_> {
             }
         }
         stale
-    }
-
-    fn count_planned(&mut self, sets: usize) {
-        self.report.tally.changed += sets as u64;
     }
 
     fn fail(&mut self, id: &str, error: &str, message: &str) {

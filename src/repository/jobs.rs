@@ -22,6 +22,8 @@ pub(super) const DATABASE: &str = "number_manager_jobs";
 const ACTIVE: &str = "active";
 /// The most bytes of the sets in one part of a journal.
 const PART_BYTES: usize = 900_000;
+/// How many documents of an old job are removed at once: parts of a journal are large.
+const FORGOTTEN_AT_ONCE: usize = 20;
 /// How often a document that several processes change is read and written again.
 const TRIES: u32 = 20;
 
@@ -215,6 +217,8 @@ pub struct RecordedPage {
     pub number: u64,
     /// What it writes.
     pub sets: Vec<RecordedSet>,
+    /// Where it began; `None` for the first.
+    pub after: Option<String>,
     /// Where the next page goes on; `None` when it was the last.
     pub next: Option<String>,
     /// The unit's report with everything but what this page writes.
@@ -484,6 +488,84 @@ impl JobRepository {
         Ok((jobs?.into_iter().map(|stored| stored.job).collect(), next))
     }
 
+    /// Claims a turn of something that runs by the clock: `true` for the one process that is to run it
+    /// now. The very first turn is nobody's: whoever installs us in the afternoon does not expect the
+    /// work of the night before.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn claim_turn(&self, name: &str, turn: &str) -> Result<bool, RepositoryError> {
+        let id = format!("turn:{name}");
+        let found = self.store.get(&database(), &id).await?.live();
+        let last = found.as_ref().and_then(|found| found.body.get("turn")?.as_str());
+        // Times of this form are ordered as texts are.
+        if last.is_some_and(|last| last >= turn) {
+            return Ok(false);
+        }
+        let is_first = found.is_none();
+        let expect = found.map_or(Expect::Absent, |found| Expect::At(found.rev));
+        let body = object(json!({ "pvt_type": "job_turn", "turn": turn }));
+        match self.put(&id, expect, body).await {
+            Ok(_) => Ok(!is_first),
+            Err(RepositoryError::Conflict { .. }) => Ok(false),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// The oldest jobs.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn oldest(&self, limit: usize) -> Result<Vec<Job>, RepositoryError> {
+        let (question, order, after) = (Question::All, Order::Ascending, None);
+        let query = Query { question, range: IdRange::starting_with("job:"), order, after, limit };
+        let page = self.store.query(&database(), &query).await?;
+        let jobs: Result<Vec<_>, _> = page.documents.into_iter().map(stored).collect();
+        Ok(jobs?.into_iter().map(|stored| stored.job).collect())
+    }
+
+    /// Removes a job that has ended, with its journal. The job itself goes last, so that what is left
+    /// of it when this is interrupted is found again.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`], [`RepositoryError::Conflict`] when somebody else removes it, too.
+    pub async fn forget(&self, id: &str) -> Result<(), RepositoryError> {
+        for prefix in [format!("journal:{id}:"), format!("units:{id}"), job_id(id)] {
+            loop {
+                let query = Query {
+                    question: Question::All,
+                    range: IdRange::starting_with(&prefix),
+                    order: Order::Ascending,
+                    after: None,
+                    limit: FORGOTTEN_AT_ONCE,
+                };
+                let found = self.store.query(&database(), &query).await?.documents;
+                if found.is_empty() {
+                    break;
+                }
+                let delete = |document: Document| {
+                    let mut left = Body::new();
+                    stamped(&mut left);
+                    vec![Write::delete(database(), document.id, document.rev, left)]
+                };
+                let sets = found.into_iter().map(delete).collect();
+                for outcome in self.store.commit_many(sets).await {
+                    match outcome {
+                        Ok(_) => (),
+                        Err(err) if err.error.kind == Kind::Conflict => {
+                            return Err(RepositoryError::Conflict { id: id.to_owned() });
+                        }
+                        Err(err) => return Err(err.error.into()),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Stores what a job works through. Whoever was first counts.
     ///
     /// # Errors
@@ -539,6 +621,7 @@ impl JobRepository {
         let write = |(number, sets): (usize, Vec<Value>)| {
             let mut body = object(json!({ "pvt_type": "job_journal", "sets": sets }));
             if number == last {
+                body.insert("after".to_owned(), json!(page.after));
                 body.insert("next".to_owned(), json!(page.next));
                 body.insert("report".to_owned(), json!(page.report));
                 body.insert("is_last".to_owned(), true.into());
@@ -680,10 +763,11 @@ fn page_number(id: &str) -> Option<u64> {
 }
 
 fn recorded_page(document: &Document, number: u64) -> Result<RecordedPage, RepositoryError> {
-    let next = document.body.get("next").and_then(Value::as_str).map(str::to_owned);
+    let place = |key: &str| document.body.get(key).and_then(Value::as_str).map(str::to_owned);
+    let (after, next) = (place("after"), place("next"));
     let report = document.body.get("report").cloned().unwrap_or_default();
     let report = serde_json::from_value(report).map_err(|_| unreadable(&document.id))?;
-    Ok(RecordedPage { number, sets: sets_of(document)?, next, report })
+    Ok(RecordedPage { number, sets: sets_of(document)?, after, next, report })
 }
 
 fn sets_of(document: &Document) -> Result<Vec<RecordedSet>, RepositoryError> {

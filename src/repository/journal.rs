@@ -376,3 +376,212 @@ fn differing(these: &Body, those: &Body) -> Body {
 fn bare_tombstone() -> Body {
     Body::from_iter([(WRITE_ID.to_owned(), write_id().into())])
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::{Document, Rev};
+
+    const NUMBER: &str = "numbers/+1415";
+    const COPY: &str = "account/aa/aa/b";
+    const ID: &str = "+14155550100";
+
+    #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
+    fn body(value: Value) -> Body {
+        value.as_object().unwrap().clone()
+    }
+
+    fn live(rev: &str, members: Value) -> Lookup {
+        let (id, rev) = (ID.to_owned(), Rev::new(rev));
+        Lookup::Live(Document { id, rev, body: body(members), conflicts: Vec::new() })
+    }
+
+    fn deleted() -> Lookup {
+        let (id, rev) = (ID.to_owned(), Rev::new("9-x"));
+        Lookup::Deleted(Document { id, rev, body: Body::new(), conflicts: Vec::new() })
+    }
+
+    fn planned(db: &str, expect: Expect, before: Before, change: Change) -> Planned {
+        Planned { set: 1, db: DbName::new(db), id: ID.to_owned(), expect, before, change }
+    }
+
+    fn at(rev: &str) -> Expect {
+        Expect::At(Rev::new(rev))
+    }
+
+    /// A change of a number and its copy, of which only the revision was read.
+    fn change() -> RecordedSet {
+        let before = json!({"carrier": "a", "note": 1, "gone": true, WRITE_ID: "x"});
+        let after = json!({"carrier": "b", "note": 1, "new": [], WRITE_ID: "y"});
+        PlannedSet(vec![
+            planned(
+                NUMBER,
+                at("1-a"),
+                Before::Members(body(before)),
+                Change::Put(body(after.clone())),
+            ),
+            planned(COPY, at("1-c"), Before::Unread, Change::Put(body(after))),
+        ])
+        .recorded()
+    }
+
+    fn creation() -> RecordedSet {
+        let after = json!({"carrier": "b", WRITE_ID: "y"});
+        let put = Change::Put(body(after));
+        PlannedSet(vec![
+            planned(NUMBER, Expect::Absent, Before::Nothing, put.clone()),
+            planned(COPY, Expect::Absent, Before::Nothing, put),
+        ])
+        .recorded()
+    }
+
+    fn deletion() -> RecordedSet {
+        let before = Before::Members(body(json!({"carrier": "a", WRITE_ID: "x"})));
+        let left = Change::Delete(body(json!({WRITE_ID: "y"})));
+        PlannedSet(vec![
+            planned(NUMBER, at("1-a"), before.clone(), left.clone()),
+            planned(COPY, at("1-c"), before, left),
+        ])
+        .recorded()
+    }
+
+    /// What is left to be written: the database, what it expects, and the members.
+    fn left(resolution: Resolution) -> Value {
+        let write = |write: Write| {
+            let expect = match &write.expect {
+                Expect::At(rev) => rev.as_str().to_owned(),
+                Expect::Absent => "-".to_owned(),
+            };
+            let mut members = match write.change {
+                Change::Put(body) => json!(body),
+                Change::Delete(_) => json!("deleted"),
+            };
+            if let Some(members) = members.as_object_mut() {
+                members.shift_remove(WRITE_ID);
+                members.shift_remove("pvt_modified");
+            }
+            json!([write.db.as_str(), expect, members])
+        };
+        match resolution {
+            Resolution::Done => json!("done"),
+            Resolution::Stale => json!("stale"),
+            Resolution::Write(set) => set.into_iter().map(write).collect(),
+        }
+    }
+
+    fn found(number: Lookup, copy: Lookup) -> Found {
+        [(NUMBER, number), (COPY, copy)]
+            .into_iter()
+            .map(|(db, found)| ((db.to_owned(), ID.to_owned()), found))
+            .collect()
+    }
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
+    fn forward(set: &RecordedSet, number: Lookup, copy: Lookup, wanted: Value) {
+        assert_eq!(left(set.resolve(&found(number, copy))), wanted);
+    }
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
+    fn back(set: &RecordedSet, number: Lookup, copy: Lookup, wanted: Value) {
+        assert_eq!(left(set.inverse(&found(number, copy), 0)), wanted);
+    }
+
+    fn old() -> Value {
+        json!({"carrier": "a", "note": 1, "gone": true, WRITE_ID: "x"})
+    }
+
+    fn new() -> Value {
+        json!({"carrier": "b", "note": 1, "new": [], WRITE_ID: "y"})
+    }
+
+    #[test]
+    fn a_set_is_recorded_by_what_differs() {
+        assert_eq!(
+            json!(change()),
+            json!([
+                {
+                    "database": NUMBER, "id": ID, "expected": "1-a",
+                    "before": {"carrier": "a", "gone": true, WRITE_ID: "x"},
+                    "after": {"carrier": "b", "new": [], WRITE_ID: "y"},
+                },
+                {"database": COPY, "id": ID, "expected": "1-c", "copy": true},
+            ])
+        );
+        let read: RecordedSet = serde_json::from_value(json!(deletion())).unwrap();
+        assert_eq!(read, deletion());
+    }
+
+    #[test]
+    fn what_is_left_of_a_change_is_done() {
+        let clean = json!({"carrier": "b", "note": 1, "new": []});
+        let number = json!([NUMBER, "1-a", clean]);
+        let copy = |rev: &str| json!([COPY, rev, clean]);
+        forward(&change(), live("1-a", old()), live("1-c", old()), json!([number, copy("1-c")]));
+        // The number was written, its copy was not.
+        forward(&change(), live("2-a", new()), live("1-c", old()), json!([copy("1-c")]));
+        forward(&change(), live("2-a", new()), Lookup::Missing, json!([copy("-")]));
+        // Somebody spoilt the copy in between: it follows the number.
+        let spoilt = live("2-d", json!({"carrier": "z"}));
+        forward(&change(), live("2-a", new()), spoilt, json!([copy("2-d")]));
+        forward(&change(), live("2-a", new()), live("2-c", new()), json!("done"));
+        // Somebody changed the number.
+        let changed = json!({"carrier": "c", "note": 1, WRITE_ID: "z"});
+        forward(&change(), live("2-z", changed), live("1-c", old()), json!("stale"));
+        forward(&change(), deleted(), live("1-c", old()), json!("stale"));
+    }
+
+    #[test]
+    fn what_is_left_of_a_creation_or_a_deletion_is_done() {
+        let clean = json!({"carrier": "b"});
+        let both = json!([[NUMBER, "-", clean], [COPY, "-", clean]]);
+        forward(&creation(), Lookup::Missing, Lookup::Missing, both.clone());
+        forward(&creation(), deleted(), deleted(), both);
+        let made = json!({"carrier": "b", WRITE_ID: "y"});
+        forward(&creation(), live("1-a", made.clone()), live("1-c", made), json!("done"));
+        forward(&creation(), live("1-a", old()), Lookup::Missing, json!("stale"));
+
+        let both = json!([[NUMBER, "1-a", "deleted"], [COPY, "1-c", "deleted"]]);
+        let was = json!({"carrier": "a", WRITE_ID: "x"});
+        forward(&deletion(), live("1-a", was.clone()), live("1-c", was.clone()), both);
+        forward(
+            &deletion(),
+            deleted(),
+            live("1-c", was.clone()),
+            json!([[COPY, "1-c", "deleted"]]),
+        );
+        forward(
+            &deletion(),
+            deleted(),
+            live("2-c", was.clone()),
+            json!([[COPY, "2-c", "deleted"]]),
+        );
+        forward(&deletion(), deleted(), deleted(), json!("done"));
+        forward(&deletion(), live("2-a", was.clone()), live("1-c", was), json!("stale"));
+    }
+
+    #[test]
+    fn what_nobody_changed_since_is_put_back() {
+        let clean = json!({"carrier": "a", "note": 1, "gone": true});
+        let both = json!([[NUMBER, "2-a", clean], [COPY, "2-c", clean]]);
+        back(&change(), live("2-a", new()), live("2-c", new()), both);
+        back(&change(), live("1-a", old()), live("1-c", old()), json!("done"));
+        let changed = json!({"carrier": "b", "note": 1, "new": [], WRITE_ID: "z"});
+        back(&change(), live("3-a", changed), live("2-c", new()), json!("stale"));
+        back(&change(), deleted(), deleted(), json!("stale"));
+
+        let made = json!({"carrier": "b", WRITE_ID: "y"});
+        let both = json!([[NUMBER, "1-a", "deleted"], [COPY, "1-c", "deleted"]]);
+        back(&creation(), live("1-a", made.clone()), live("1-c", made), both);
+        back(&creation(), deleted(), deleted(), json!("done"));
+
+        let clean = json!({"carrier": "a"});
+        let both = json!([[NUMBER, "-", clean], [COPY, "-", clean]]);
+        back(&deletion(), deleted(), deleted(), both);
+        back(&deletion(), live("1-a", old()), live("1-c", old()), json!("done"));
+        back(&deletion(), live("3-a", old()), live("1-c", old()), json!("stale"));
+    }
+}

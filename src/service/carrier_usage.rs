@@ -8,7 +8,7 @@ use super::{Error, NumberService};
 use crate::domain::{Actor, NumberDatabase, Prefix};
 
 /// How many databases are counted at once.
-const PARALLEL_DATABASES: usize = 8;
+const PARALLEL_DATABASES: usize = 16;
 
 /// How many numbers each carrier has, under the name that is stored; `null` for those that have
 /// none.

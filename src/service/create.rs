@@ -25,6 +25,9 @@ pub struct Creation {
     pub state: Option<State>,
     /// The carrier asked for (`carrier_name`), as given.
     pub carrier: Option<String>,
+    /// Whether a port request that is completed brings it: then it is in service, whatever state is
+    /// asked for, and no open request is in its way. Administrators only.
+    pub ported_in: bool,
 }
 
 /// A creation that was checked as far as it can be before the number is read.
@@ -33,6 +36,7 @@ struct Plan {
     state: State,
     carrier: Option<CarrierName>,
     public: Map<String, Value>,
+    ported_in: bool,
 }
 
 impl NumberService {
@@ -86,14 +90,18 @@ impl NumberService {
         account: &AccountId,
         creation: Creation,
     ) -> Result<Plan, Error> {
-        let state = creation_state(actor, creation.state, false, None)?;
+        let ported_in = creation.ported_in;
+        if ported_in && !actor.is_admin {
+            return Err(Error::forbidden());
+        }
+        let state = creation_state(actor, creation.state, ported_in, None)?;
         let taker = self.lineage(account).await?;
         if !actor.rules(&taker) {
             return Err(Error::forbidden());
         }
-        may_create(actor, state, false)?;
+        may_create(actor, state, ported_in)?;
         let carrier = asked_carrier(actor, creation.carrier.as_deref())?;
-        Ok(Plan { taker, state, carrier, public: creation.public })
+        Ok(Plan { taker, state, carrier, public: creation.public, ported_in })
     }
 }
 
@@ -112,7 +120,9 @@ impl Operation for Plan {
                 Ok(Decision::save(self.take_existing(target, *stored, owner.as_ref(), now)?))
             }
             Opened::Vacant(vacancy) => {
-                service.must_not_be_porting(number).await?;
+                if !self.ported_in {
+                    service.must_not_be_porting(number).await?;
+                }
                 self.bring_in(target, number, vacancy, now)
             }
         }
@@ -150,14 +160,19 @@ impl Plan {
         if !number.is_visible_to(target.actor, owner) && number.owner.is_some() {
             return Err(Error::forbidden());
         }
+        if self.ported_in && self.holds(number) {
+            return Ok(stored);
+        }
         if !matches!(number.state, State::Aging | State::Available | State::PortIn) {
             return Err(Error::Exists(number.id.clone()));
         }
         number.public.clone_from(&self.public);
-        if let Some(carrier) = &self.carrier {
+        let of_ports = self.ported_in.then_some(&target.settings.port_in_carrier);
+        if let Some(carrier) = self.carrier.as_ref().or(of_ports) {
             number.set_carrier(carrier.clone());
         }
         number.take(self.state, &self.taking(target, owner), now)?;
+        number.ported_in |= self.ported_in;
         Ok(stored)
     }
 
@@ -170,11 +185,18 @@ impl Plan {
     ) -> Result<Decision, Error> {
         let settings = target.settings;
         let (of_ports, of_new) = (&settings.port_in_carrier, &settings.available_carrier);
-        let carrier = creation_carrier(self.state, false, self.carrier.clone(), of_ports, of_new);
+        let (asked, ported_in) = (self.carrier.clone(), self.ported_in);
+        let carrier = creation_carrier(self.state, ported_in, asked, of_ports, of_new);
         let mut number = Number::new(number.clone(), self.state, carrier, target.actor, now);
         number.public.clone_from(&self.public);
         number.take(self.state, &self.taking(target, None), now)?;
+        number.ported_in = ported_in;
         Ok(Decision::save(vacancy.fill(number)))
+    }
+
+    /// Whether the account has the number in service already.
+    fn holds(&self, number: &Number) -> bool {
+        number.state == State::InService && number.owner.as_ref() == Some(&self.taker.account)
     }
 
     fn taking<'a>(&'a self, target: &Target<'a>, owner: Option<&'a Lineage>) -> Taking<'a> {

@@ -4,17 +4,18 @@
 use std::{future::Future, sync::Arc};
 
 use number_manager::{
-    domain::{AccountId, Actor, E164, Prefix, State, SystemClock, account_database, calling_code},
+    domain::{AccountId, Actor, Prefix, State, SystemClock, account_database, calling_code},
     repository::{
         AccountRepository, FeatureSettingsRepository, NumberRepository, SettingsRepository,
     },
-    service::{AccountRule, Found, Generation, NewAccount, NumberService, SearchQuery, Searcher},
+    service::{AccountRule, Found, NewAccount, NumberService, SearchQuery, Searcher},
     store::{DbName, Expect, SharedStore, Write, sqlite::SqliteStore},
 };
 use serde_json::{Map, Value, json};
 
 use crate::support::{
     carriers::{Mood, ScriptedCarrier, registry},
+    invariants::numbers_in,
     people::{account, actor},
     vectors::{Deviation, Vector, vector_tests},
 };
@@ -161,14 +162,15 @@ async fn generate(vector: &Vector) -> Value {
     };
     service.create_account(&Actor::operator(), &id, new).await.unwrap();
     let text = |key: &str| vector.given[key].as_str().unwrap().to_owned();
-    let wanted = Generation {
-        kind: text("type"),
-        account: CHILD.to_owned(),
-        start: text("start"),
-        quantity: vector.given["quantity"].as_i64().unwrap(),
-        dry_run: false,
-    };
-    let stock = service.generate_numbers(&Actor::operator(), &wanted).await.unwrap();
-    let made: Vec<&str> = stock.made.iter().map(E164::as_str).collect();
+    let (kind, quantity) = (text("type"), vector.given["quantity"].as_i64().unwrap());
+    let wanted = service.generation(&kind, CHILD, &text("start"), quantity).await.unwrap();
+    let outcome = service.generate_page(&wanted, None, 1000).await.unwrap();
+    assert_eq!((outcome.failed, outcome.next), (Vec::new(), None));
+    if quantity == 0 {
+        assert_eq!(store.databases("numbers/").await.unwrap(), []);
+        return json!([]);
+    }
+    let documents = numbers_in(&*store, &DbName::new(wanted.database())).await;
+    let made: Vec<String> = documents.into_iter().map(|document| document.id).collect();
     json!(made)
 }

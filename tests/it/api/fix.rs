@@ -1,11 +1,18 @@
 //! `POST …/fix`: copies are brought in line with the numbers, and nothing else is changed.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use number_manager::store::{Body, Expect, Write};
 use serde_json::{Value, json};
 
-use super::world::{HOLDER, NUMBER, Who, World, account_db, number_db, numbers, over_both_stores};
-use crate::support::app::{ACCOUNT, PARENT, STRANGER};
+use super::world::{
+    HOLDER, NUMBER, UNLIMITED, Who, World, account_db, number_db, numbers, over_both_stores,
+};
+use crate::support::{
+    app::{ACCOUNT, PARENT, STRANGER, TestApp},
+    failing::FailingStore,
+};
 
 over_both_stores! {
     an_account_gets_the_copies_that_it_should_have,
@@ -13,6 +20,7 @@ over_both_stores! {
     what_is_right_is_not_written,
     somebody_elses_number_is_refused,
     what_cannot_be_read_is_left_alone,
+    only_the_accounts_own_numbers_are_read,
 }
 
 fn held(account: &str) -> Value {
@@ -128,4 +136,25 @@ async fn what_cannot_be_read_is_left_alone(world: &World) {
     }
     assert_eq!(world.everything().await, before);
     world.forget(NUMBER).await;
+}
+
+/// A hundred numbers of others, in two databases, cost nothing.
+async fn only_the_accounts_own_numbers_are_read(world: &World) {
+    for n in 0..50 {
+        for area in ["+1415", "+1416"] {
+            let number = format!("{area}56700{n:02}");
+            world.put(number_db(&number), &number, document(&number, STRANGER)).await;
+            world.put(account_db(STRANGER), &number, document(&number, STRANGER)).await;
+        }
+    }
+    spoil(world).await;
+    let store = Arc::new(FailingStore::pages(world.store.clone(), usize::MAX));
+    let app = TestApp::over(store.clone(), UNLIMITED).await;
+    let (read, asked) = (store.read(), store.asked());
+    let ask = app.ask(Method::POST, &numbers("/fix")).token(&app.account(ACCOUNT));
+    let listed = ask.send().await.data(200)["numbers"].as_object().unwrap().len();
+    assert_eq!(listed, 3);
+    // Its own copies and numbers, the list that is the answer, and the accounts around it.
+    assert!(store.read() - read < 20, "{} documents were read", store.read() - read);
+    assert!(store.asked() > asked, "the pages are counted");
 }

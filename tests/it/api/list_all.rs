@@ -1,15 +1,21 @@
 //! `GET /v2/phone_numbers` with filters: every number that there is, for administrators.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use number_manager::store::{Body, DbName, Write};
 use serde_json::{Value, json};
 
-use super::world::{HOLDER, Who, World, over_both_stores};
-use crate::support::app::{ACCOUNT, PARENT};
+use super::world::{HOLDER, UNLIMITED, Who, World, over_both_stores};
+use crate::support::{
+    app::{ACCOUNT, PARENT, TestApp},
+    failing::FailingStore,
+};
 
 over_both_stores! {
     pages_run_over_databases_and_lose_nothing,
     numbers_are_found_by_state_carrier_and_owner,
+    the_list_of_an_owner_reads_no_other_numbers,
     stock_is_no_number,
     all_numbers_are_for_administrators,
     odd_questions_are_refused,
@@ -84,11 +90,55 @@ async fn numbers_are_found_by_state_carrier_and_owner(world: &World) {
     check("filter_carrier=%5B%22local%22%2C%22bandwidth2%22%5D&page_size=2", &[0, 1]).await;
     check(&format!("filter_owner={ACCOUNT}"), &[0, 4]).await;
     check(&format!("filter_assigned_to={PARENT}"), &[2, 6]).await;
+    check(&format!("filter_pvt_assigned_to={ACCOUNT}"), &[0, 4]).await;
+    check(&format!("filter_pvt_assigned_to={ACCOUNT}&filter_owner={PARENT}"), &[]).await;
+    check("filter_pvt_assigned_to=nobody", &[]).await;
     check("filter_owner=none", &[1, 3, 5, 7]).await;
     check(&format!("filter_owner=%5B%22none%22%2C%22{PARENT}%22%5D"), &[1, 2, 3, 5, 6, 7]).await;
     check("prefix=415&filter_state=in_service", &[0, 2, 4, 6]).await;
     let row = list(world, "?filter_state=in_service").await.1["data"]["numbers"][NUMBERS[0]].take();
     assert_eq!((&row["carrier"], &row["assigned_to"]), (&json!("knm_local"), &json!(ACCOUNT)));
+}
+
+async fn the_list_of_an_owner_reads_no_other_numbers(world: &World) {
+    keep_all(world).await;
+    let store = Arc::new(FailingStore::pages(world.store.clone(), usize::MAX));
+    let app = TestApp::over(store.clone(), UNLIMITED).await;
+    let both = format!("filter_owner=%5B%22{ACCOUNT}%22%2C%22{PARENT}%22%5D");
+    let owned = [0, 2, 4, 6];
+    for (query, wanted) in [
+        (format!("filter_owner={ACCOUNT}"), &[0, 4][..]),
+        (format!("filter_pvt_assigned_to={PARENT}"), &[2, 6]),
+        ("filter_owner=none".to_owned(), &[1, 3, 5, 7]),
+        (both, &owned),
+    ] {
+        for direction in ["ascending", "descending"] {
+            let mut wanted: Vec<_> = wanted.iter().map(|&index| NUMBERS[index]).collect();
+            if direction == "descending" {
+                wanted.reverse();
+            }
+            for size in 1..=5 {
+                let (mut seen, mut next) = (Vec::new(), String::new());
+                loop {
+                    let path = format!(
+                        "/v2/phone_numbers?{query}&{direction}=true&page_size={size}{next}"
+                    );
+                    let before = store.read();
+                    let answer = app.get(&path).token(&app.admin()).send().await;
+                    let page = answer.data(200);
+                    let page = page["numbers"].as_object().unwrap();
+                    seen.extend(page.keys().cloned());
+                    // One more than the page, and of each owner at most.
+                    assert!(store.read() - before <= 2 * (size + 1), "{path}");
+                    match answer.json()["next_start_key"].as_str() {
+                        Some(key) => next = format!("&start_key={key}"),
+                        None => break,
+                    }
+                }
+                assert_eq!(seen, wanted, "{query} {direction} by {size}");
+            }
+        }
+    }
 }
 
 async fn stock_is_no_number(world: &World) {

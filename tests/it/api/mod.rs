@@ -20,6 +20,7 @@ mod generate;
 mod hostile;
 mod idempotency;
 mod identify;
+mod jobs;
 mod list;
 mod list_all;
 mod list_forms;

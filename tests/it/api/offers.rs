@@ -45,7 +45,7 @@ async fn stocked(world: &World, kind: &str, account: &str) -> TestApp {
 
 async fn generate(world: &World, kind: &str, account: &str) {
     let data = json!({"type": kind, "account": account, "start": NUMBER, "quantity": 3});
-    let path = "/v2/maintenance/generate_numbers";
+    let path = "/v2/maintenance/generate_numbers?wait=20";
     world.ask(Who::Admin, Method::POST, path, Some(&data)).await.check_status(200);
 }
 

@@ -23,6 +23,9 @@ over_both_stores! {
     a_store_without_port_requests_is_fine,
     requests_that_cannot_be_read_are_not_taken_for_none,
     a_number_is_announced,
+    a_completed_port_brings_its_number_in_service,
+    a_completed_port_takes_what_is_free_and_nothing_else,
+    only_administrators_complete_a_port,
 }
 
 const PORTED: &str = "+14155550177";
@@ -225,4 +228,77 @@ async fn a_number_is_announced(world: &World) {
     world.about(Who::Nobody, Method::PUT, "/port", None).await.check_status(401);
     let stranger = world.about(Who::Account(STRANGER), Method::PUT, "/port", None).await;
     stranger.check_status(403);
+}
+
+async fn complete(world: &World, data: &Value) -> Value {
+    world.about(Who::Admin, Method::PUT, "/ported", Some(data)).await.data(201)
+}
+
+async fn a_completed_port_brings_its_number_in_service(world: &World) {
+    // An open request is no obstacle, and neither is what the account may not do itself.
+    world.request_port(ACCOUNT, NUMBER, "completed").await;
+    world.request_port(ACCOUNT, NUMBER, "scheduled").await;
+    let data = json!({"port_id": "p1", "create_with_state": "reserved"});
+    let shown = complete(world, &data).await;
+    assert_eq!((&shown["state"], &shown["port_id"]), (&json!("in_service"), &json!("p1")));
+    let stored = world.document(NUMBER).await.unwrap().body;
+    assert_eq!(stored["pvt_ported_in"], true);
+    assert_eq!(
+        (&stored["pvt_assigned_to"], &stored["pvt_state"]),
+        (&json!(ACCOUNT), &json!("in_service"))
+    );
+    assert_eq!(stored["pvt_module_name"], "knm_local");
+    assert!(world.copy(ACCOUNT, NUMBER).await.is_some());
+
+    // Once more: it is in service here, so nothing happens.
+    complete(world, &json!({"port_id": "p2"})).await;
+    assert_eq!(world.document(NUMBER).await.unwrap().body, stored);
+
+    let settings = json!({"port_in_module_name": "knm_bandwidth2"});
+    let app = world.configured(settings).await;
+    let other = "+14155550178";
+    let ask = app.ask(Method::PUT, &numbers(&format!("/{other}/ported"))).token(&app.admin());
+    ask.data(&json!({})).send().await.check_status(201);
+    assert_eq!(world.document(other).await.unwrap().body["pvt_module_name"], "knm_bandwidth2");
+}
+
+async fn a_completed_port_takes_what_is_free_and_nothing_else(world: &World) {
+    let free = ["port_in", "available", "aging"];
+    let states =
+        ["in_service", "reserved", "port_out", "released", "port_in", "available", "aging"];
+    for state in states {
+        world.clear().await;
+        let mut members = json!({
+            "pvt_state": state, "pvt_module_name": "knm_bandwidth2", "old": 1,
+            "pvt_reserve_history": [PARENT],
+        });
+        if state != "available" && state != "aging" {
+            members["pvt_assigned_to"] = json!(PARENT);
+        }
+        world.keep(NUMBER, members).await;
+        let before = world.document(NUMBER).await.unwrap().body;
+        let answer =
+            world.about(Who::Admin, Method::PUT, "/ported", Some(&json!({"port_id": "p"}))).await;
+        let after = world.document(NUMBER).await.unwrap().body;
+        if !free.contains(&state) {
+            answer.check_status(409);
+            assert_eq!(after, before, "{state}");
+            continue;
+        }
+        answer.check_status(201);
+        assert_eq!(after["pvt_ported_in"], true, "{state}");
+        assert_eq!(after["pvt_module_name"], "knm_local", "{state}");
+        assert_eq!((&after["port_id"], after.get("old")), (&json!("p"), None), "{state}");
+        assert_eq!(after["pvt_assigned_to"], ACCOUNT, "{state}");
+        assert_eq!(after["pvt_reserve_history"], json!([PARENT]), "{state}");
+    }
+}
+
+async fn only_administrators_complete_a_port(world: &World) {
+    world.allow_additions(ACCOUNT).await;
+    for who in [HOLDER, Who::Account(PARENT), Who::Account(STRANGER)] {
+        world.about(who, Method::PUT, "/ported", Some(&json!({}))).await.check_status(403);
+    }
+    world.about(Who::Nobody, Method::PUT, "/ported", Some(&json!({}))).await.check_status(401);
+    assert_eq!(world.document(NUMBER).await, None);
 }

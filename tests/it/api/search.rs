@@ -159,7 +159,7 @@ async fn stock_is_found_by_those_that_it_was_made_for(world: &World) {
         ("inum", PARENT, "+14155550400"),
     ] {
         let data = json!({"type": kind, "account": account, "start": start, "quantity": 2});
-        let path = "/v2/maintenance/generate_numbers";
+        let path = "/v2/maintenance/generate_numbers?wait=20";
         world.ask(Who::Admin, Method::POST, path, Some(&data)).await.check_status(200);
     }
     let query = "prefix=415555&quantity=10";

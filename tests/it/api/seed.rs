@@ -126,7 +126,7 @@ async fn run_clean(world: &World, operation: &str, data: &Value) -> Answer {
 }
 
 async fn run_for_json(world: &World, operation: &str, data: &Value) -> Value {
-    let path = format!("/v2/maintenance/{operation}");
+    let path = format!("/v2/maintenance/{operation}?wait=20");
     world.ask(Who::Admin, Method::POST, &path, Some(data)).await.data(200)
 }
 
@@ -280,10 +280,7 @@ async fn rehearse(world: &World) {
         "dry_run": true,
     });
     let job = run_for_json(world, "convert_carrier", &data).await;
-    assert_eq!(
-        (&job["options"], &job["counts"]["changed"]),
-        (&json!({"dry_run": true}), &json!(2))
-    );
+    assert_eq!((&job["options"]["dry_run"], &job["counts"]["changed"]), (&json!(true), &json!(2)));
     check_text(&run_clean(world, "convert_carrier", &data).await, 200, CONVERSION);
     assert_eq!(world.everything().await, before);
 }
@@ -325,15 +322,20 @@ async fn a_finished_conversion_as_a_job(world: &World) {
     let mut job = run_for_json(world, "convert_carrier", &data).await;
     let id = job.as_object_mut().unwrap().shift_remove("id").unwrap();
     assert_eq!(id.as_str().unwrap().len(), 32);
+    let id = id.as_str().unwrap();
     let counts = json!({"read": 2, "changed": 2, "unchanged": 0, "skipped": 0, "failed": 0});
     let wanted = json!({
         "operation": "convert_carrier", "state": "succeeded",
         "created": "2024-05-01T12:00:00Z", "started": "2024-05-01T12:00:00Z",
         "finished": "2024-05-01T12:00:00Z",
-        "scope": {"databases": ["+1415"]}, "options": {"dry_run": false},
+        "asked_by": "system",
+        "scope": {"databases": ["+1415"]},
+        "arguments": {"source": "knm_bandwidth", "target": "knm_bandwidth2"},
+        "options": {"dry_run": false, "page_size": 1000, "concurrency": 4, "pause_ms": 0},
         "progress": {"databases_done": 1, "databases_total": 1},
         "counts": counts, "per_database": {"numbers%2F%2B1415": counts},
-        "truncated": false, "failures": [],
+        "failures": [], "truncated": false, "findings": {}, "error": null, "plan": null,
+        "journal": format!("/v2/jobs/{id}/journal"), "events": format!("/v2/jobs/{id}/events"),
     });
     assert_eq!(job, wanted);
     let args = json!([["4152266659", "4155550199"], "knm_bandwidth2"]);

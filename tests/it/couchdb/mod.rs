@@ -9,8 +9,8 @@ mod writes;
 use std::time::{Duration, Instant};
 
 use number_manager::store::{
-    Body, Change, Committed, DbName, DocumentStore, Expect, IdRange, Kind, Lookup, Order, Query,
-    Question, Rev, StoreError, WRITE_ID, Write,
+    Application, Body, Change, Committed, DbName, DocumentStore, Expect, IdRange, Kind, Lookup,
+    Order, Query, Question, Rev, StoreError, WRITE_ID, Write,
     couchdb::{CouchConfig, CouchStore},
 };
 use serde_json::{Value, json};

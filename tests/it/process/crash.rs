@@ -45,11 +45,6 @@ fn take(account: &str, how: &str, number: &str) -> Request {
     put(of(account, number) + how)
 }
 
-fn convert(scope: &Value) -> Request {
-    let data = json!({"source": "knm_local", "target": "knm_inventory", "scope": scope});
-    (Method::POST, "maintenance/convert_carrier".to_owned(), data)
-}
-
 fn creating(numbers: &[String]) -> (Vec<Request>, Request) {
     (Vec::new(), create(&numbers[0]))
 }
@@ -87,14 +82,6 @@ fn creating_where_one_was_deleted(numbers: &[String]) -> (Vec<Request>, Request)
     (before, (Method::PUT, of(B, &numbers[0]), json!({})))
 }
 
-fn converting_named_numbers(numbers: &[String]) -> (Vec<Request>, Request) {
-    (creations(numbers), convert(&json!({"numbers": numbers})))
-}
-
-fn converting_a_database(numbers: &[String]) -> (Vec<Request>, Request) {
-    (creations(numbers), convert(&json!({"databases": [&numbers[0][..5]]})))
-}
-
 /// Three numbers of a database that no other step uses.
 fn numbers(step: usize) -> Vec<String> {
     (0..3).map(|number| format!("+1{}5550{number:03}", 410 + step)).collect()
@@ -109,8 +96,6 @@ fn numbers(step: usize) -> Vec<String> {
 #[case::releasing_with_a_history(releasing_with_a_history)]
 #[case::deleting(deleting)]
 #[case::creating_where_one_was_deleted(creating_where_one_was_deleted)]
-#[case::converting_named_numbers(converting_named_numbers)]
-#[case::converting_a_database(converting_a_database)]
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_each_step(#[case] operation: fn(&[String]) -> (Vec<Request>, Request)) {
     let proxy = Proxy::start(CouchServer::shared().host()).await;
@@ -142,20 +127,11 @@ async fn killed_at_each_step(#[case] operation: fn(&[String]) -> (Vec<Request>, 
             assert!(step > 1, "{request:?} needs more than one step");
             return service.stop().await;
         }
-        let again = send(&service, &repetition(&request, &numbers)).await.unwrap();
+        let again = send(&service, &request).await.unwrap();
         let wrong = violations(&*store).await;
         assert_eq!(wrong, [], "after step {step} of {request:?} and again: {again:?}");
     }
     panic!("there are more than {STEPS} steps");
-}
-
-/// What heals an interrupted request: the same one. A conversion of a database no longer finds the
-/// numbers that it has converted, so it is repeated by their names.
-fn repetition(request: &Request, numbers: &[String]) -> Request {
-    if request.2["scope"]["databases"].is_array() {
-        return convert(&json!({"numbers": numbers}));
-    }
-    request.clone()
 }
 
 async fn send(service: &Service, (method, path, data): &Request) -> Option<Answer> {
@@ -167,7 +143,6 @@ async fn send(service: &Service, (method, path, data): &Request) -> Option<Answe
 #[case::moving(moving)]
 #[case::releasing_with_a_history(releasing_with_a_history)]
 #[case::deleting(deleting)]
-#[case::converting_named_numbers(converting_named_numbers)]
 #[tokio::test(flavor = "multi_thread")]
 async fn cut_off_from_the_store_at_each_step(
     #[case] operation: fn(&[String]) -> (Vec<Request>, Request),
@@ -189,14 +164,10 @@ async fn cut_off_from_the_store_at_each_step(
         let was_cut = cut.try_recv().is_ok();
         proxy.end_rule();
         check_what_is_left(&*store, &numbers).await;
-        // A conversion says what failed number by number, with 200.
-        if request.0 != Method::POST {
-            let right =
-                if was_cut { [202, 503].contains(&answer.status) } else { answer.is_good() };
-            assert!(right, "step {step}: {answer:?}");
-            if answer.status == 200 || answer.status == 201 {
-                assert_eq!(violations(&*store).await, [], "{answer:?}");
-            }
+        let right = if was_cut { [202, 503].contains(&answer.status) } else { answer.is_good() };
+        assert!(right, "step {step}: {answer:?}");
+        if answer.status == 200 || answer.status == 201 {
+            assert_eq!(violations(&*store).await, [], "{answer:?}");
         }
         let again = send(&service, &request).await.unwrap();
         let wrong = violations(&*store).await;

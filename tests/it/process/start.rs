@@ -39,7 +39,10 @@ async fn what_the_readme_shows_works(#[case] home: Home) {
     let conversion = json!({
         "source": "knm_local", "target": "knm_inventory", "scope": {"databases": ["+1415"]},
     });
-    service.ask(reqwest::Method::POST, "maintenance/convert_carrier", conversion).await.expect(200);
+    service
+        .ask(reqwest::Method::POST, "maintenance/convert_carrier?wait=20", conversion)
+        .await
+        .expect(200);
     assert_eq!(service.status_of("docs/").await, 200);
     assert_eq!(service.status_of("openapi.json").await, 200);
     assert_eq!(service.status_of("metrics").await, 200);

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use number_manager::store::{
-    DbName, Document, DocumentStore, Expect, IdRange, Kind, Lookup, Order, Query, Question, Rev,
-    SharedStore, Write,
+    Application, Change, DbName, Document, DocumentStore, Expect, IdRange, Kind, Lookup, Order,
+    Query, Question, Rev, SharedStore, Write,
     dry_run::{Before, DryRunStore, Planned},
     sqlite::SqliteStore,
 };
@@ -157,6 +157,42 @@ async fn counts_take_the_overlay_into_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn owners_and_applications_take_the_overlay_into_account() {
+    let (below, over) = rehearsal().await;
+    let flow = |numbers: &[&str]| json!({"pvt_type": "callflow", "numbers": numbers});
+    create(&*below, &numbers(), "flow-a", flow(&["1", "2"])).await;
+    create(&*below, &numbers(), "flow-b", flow(&["2"])).await;
+    for (id, members) in
+        [("flow-a", flow(&["2", "3"])), ("+14155550100", json!({"pvt_assigned_to": "o"}))]
+    {
+        let rev = over.get(&numbers(), id).await.unwrap().live().unwrap().rev;
+        let put = Write::put(numbers(), id, Expect::At(rev), body(members));
+        over.commit(vec![put]).await.unwrap();
+    }
+    let trunk = json!({"pvt_type": "sys_info", "servers": [{"DIDs": {"3": {}}}]});
+    create(&over, &numbers(), "trunk", trunk).await;
+    let rev = over.get(&numbers(), "flow-b").await.unwrap().live().unwrap().rev;
+    over.commit(vec![Write::delete(numbers(), "flow-b", rev, body(flow(&["2"])))]).await.unwrap();
+
+    let asked = ["1", "2", "3", "2"].map(str::to_owned);
+    let of = |app, id: &str| Application { app, id: id.to_owned() };
+    let flow = || of("callflow", "flow-a");
+    let expected = [vec![], vec![flow()], vec![flow(), of("trunkstore", "trunk")], vec![flow()]];
+    assert_eq!(over.applications(&numbers(), &asked).await.unwrap(), expected);
+
+    let of_owner = |owner: Option<&str>| Query {
+        question: Question::Owner(owner.map(str::to_owned)),
+        range: range(),
+        order: Order::Ascending,
+        after: None,
+        limit: 7,
+    };
+    assert_eq!(pages(&over, of_owner(Some("o"))).await[0].id, id(100));
+    assert_eq!(pages(&over, of_owner(None)).await.len(), 19);
+    assert_eq!(pages(&*below, of_owner(Some("o"))).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_feed_has_both_layers_from_an_older_place_too() {
     let (below, over) = rehearsal().await;
     let middle = below.changes(&numbers(), None, 15).await.unwrap().last;
@@ -210,7 +246,7 @@ async fn the_journal_is_what_would_have_been_written() {
     let rehearsed = body(json!({"pvt_module_name": "knm_b"}));
     let (again, converted) = (Before::Members(rehearsed.clone()), Change::Put(rehearsed));
     let created = Change::Put(body(json!({"n": 1})));
-    let deleted = Change::Delete(Body::new());
+    let deleted = Change::Delete(body(json!({"was": 100})));
     assert_eq!(
         over.journal(),
         [

@@ -8,7 +8,7 @@ use std::{
 };
 
 use number_manager::store::{
-    DbName, DocumentStore, Expect, Kind, Write,
+    Application, DbName, DocumentStore, Expect, IdRange, Kind, Order, Query, Question, Write,
     sqlite::{OpenError, SqliteConfig, SqliteStore},
 };
 use serde_json::json;
@@ -90,6 +90,55 @@ async fn places_in_the_feed_of_a_dropped_database_do_not_come_back() {
     create(&store, &db, "a", json!({})).await;
     let news = store.changes(&db, Some(&place), 10).await.unwrap().rows;
     assert_eq!(news.len(), 1, "the change is behind every place given out before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_first_schema_gets_the_indexes_of_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../../migrations/sqlite/0001_documents.sql")).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.execute("INSERT INTO databases (name) VALUES ('d')", []).unwrap();
+    let flow = json!({"pvt_type": "callflow", "numbers": ["1", "2"], "pvt_assigned_to": "o"});
+    let trunk = json!({"pvt_type": "sys_info", "servers": [{"DIDs": {"2": {}}}]});
+    for (seq, (id, deleted, body)) in [
+        ("flow", false, flow.to_string()),
+        ("gone", true, flow.to_string()),
+        ("_design/x", false, flow.to_string()),
+        ("trunk", false, trunk.to_string()),
+        ("number", false, json!({"pvt_assigned_to": "o"}).to_string()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let seq = i64::try_from(seq).unwrap();
+        old.execute(
+            "INSERT INTO documents (db, id, rev, seq, deleted, body) VALUES ('d', ?1, '1-a', ?2, ?3, ?4)",
+            rusqlite::params![id, seq, deleted, body],
+        )
+        .unwrap();
+    }
+    drop(old);
+
+    for _ in 0..2 {
+        let store = SqliteStore::open(&path, &SqliteConfig::default()).unwrap();
+        let db = DbName::new("d");
+        let asked = ["1", "2", "3"].map(str::to_owned);
+        let found = store.applications(&db, &asked).await.unwrap();
+        let ids = |of: &[Application]| of.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+        let found: Vec<_> = found.iter().map(|of| ids(of)).collect();
+        assert_eq!(found, [vec!["flow".to_owned()], vec!["flow".into(), "trunk".into()], vec![]]);
+        let query = Query {
+            question: Question::Owner(Some("o".to_owned())),
+            range: IdRange { from: String::new(), before: "~".to_owned() },
+            order: Order::Ascending,
+            after: None,
+            limit: 9,
+        };
+        let owned = store.query(&db, &query).await.unwrap().documents;
+        assert_eq!(owned.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["flow", "number"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,8 @@ use number_manager::{
         AccountId, Actor,
         clock::{Clock, FixedClock},
     },
+    jobs::{JobRepository, Jobs, JobsConfig},
+    maintenance::OPERATIONS,
     repository::{
         AccountRepository, FeatureSettingsRepository, NumberRepository, RequestRepository,
         SettingsRepository, system_databases,
@@ -25,6 +27,7 @@ use number_manager::{
     telemetry::Metrics,
 };
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// The account that most tests are about.
@@ -40,6 +43,7 @@ pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 #[derive(Debug)]
 pub(crate) struct TestApp {
     router: Router,
+    jobs: Jobs,
     authenticator: Arc<Authenticator>,
     clock: Arc<FixedClock>,
 }
@@ -58,6 +62,14 @@ pub(crate) struct Ask<'a> {
     app: &'a TestApp,
     request: axum::http::request::Builder,
     body: Vec<u8>,
+}
+
+/// Long work over a store, which ends with the test.
+fn jobs(store: &SharedStore, clock: &Arc<dyn Clock>, service: NumberService) -> Jobs {
+    let repository = JobRepository::new(store.clone());
+    let stop = CancellationToken::new();
+    let limits = JobsConfig { renewal_ms: 50, poll_ms: 50, ..JobsConfig::default() };
+    Jobs::new(service, repository, clock.clone(), OPERATIONS, limits, stop)
 }
 
 impl TestApp {
@@ -99,7 +111,10 @@ impl TestApp {
         let shared: Arc<dyn Clock> = clock.clone();
         let authenticator =
             Arc::new(Authenticator::open(secret, &[], shared.clone()).await.unwrap());
+        let service = change(service(&store, &shared));
+        let jobs = jobs(&store, &shared, service.clone());
         let config = ApiConfig {
+            jobs: jobs.clone(),
             limits: HttpConfig {
                 header_timeout_ms: 1000,
                 body_bytes: 8_000_000,
@@ -123,7 +138,6 @@ impl TestApp {
             serves_metrics: true,
             node: "n0de".to_owned(),
         };
-        let service = change(service(&store, &shared));
         for (id, parent) in [(PARENT, None), (ACCOUNT, Some(PARENT)), (STRANGER, None)] {
             let parent = parent.map(|parent| AccountId::parse(parent).unwrap());
             let (is_reseller, may_add_numbers, enabled) = (parent.is_none(), false, true);
@@ -133,7 +147,12 @@ impl TestApp {
             service.create_account(&Actor::operator(), &id, new).await.unwrap();
         }
         let api = Api::new(service, authenticator.clone(), shared, Metrics::detached(), config);
-        Self { router: api::router(api), authenticator, clock }
+        Self { router: api::router(api), jobs, authenticator, clock }
+    }
+
+    /// Its long work.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.jobs
     }
 
     /// Everything that is served.

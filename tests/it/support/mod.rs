@@ -5,6 +5,7 @@ pub(crate) mod carriers;
 pub(crate) mod couch;
 pub(crate) mod failing;
 pub(crate) mod invariants;
+pub(crate) mod meddling;
 pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod providers;

@@ -31,7 +31,9 @@ impl Overlay {
                 found[*place].push(Application { app, id: id.clone() });
             }
         }
-        found.iter_mut().for_each(|of_number| of_number.sort_unstable());
+        for of_number in &mut found {
+            of_number.sort_unstable();
+        }
         found
     }
 }
