@@ -15,7 +15,7 @@ use super::{
     extract::AdminCall,
     fault::Fault,
     jobs::{FindingsBody, JobCounts},
-    openapi::{Answer, Faults},
+    words::{Answer, Faults},
 };
 
 /// How numbers and copies agree.

@@ -32,19 +32,19 @@ impl NumberService {
         let page = self.numbers.sources(database, None, after.map(str::to_owned), limit).await?;
         let mut outcome = PageOutcome { next: page.next, ..PageOutcome::default() };
         let accounts = audit.accounts.get_or_try_init(|| self.numbers.account_databases()).await?;
-        let (mut owned, mut homeless) = (Vec::new(), Vec::new());
+        let (mut held, mut homeless) = (Vec::new(), Vec::new());
         for source in self.readable(audit, &mut outcome, page.sources).await? {
             let Some(owner) = source.number.owner.clone() else { continue };
             if accounts.contains(&owner) {
                 let sum = source.fingerprint();
-                owned.push((owner, sum));
+                held.push((owner, sum));
             } else {
                 homeless.push((source.number.id, owner));
             }
         }
         self.judge(audit, &mut outcome, homeless).await?;
         if let Some(place) = place_of(database.as_str().trim_start_matches("numbers/")) {
-            audit.sums.lock().await.take(place, after, owned, outcome.next.as_deref());
+            audit.sums.lock().await.take(place, after, held, outcome.next.as_deref());
         }
         Ok(outcome)
     }
