@@ -95,7 +95,7 @@ struct JobProgress {
 
 /// What became of the numbers.
 #[derive(ToSchema)]
-struct JobCounts {
+pub(super) struct JobCounts {
     /// Looked at.
     read: u64,
     /// Written or removed; in a dry run those that would be.
@@ -125,7 +125,7 @@ struct JobFailureBody {
 
 /// What was found of one kind.
 #[derive(ToSchema)]
-struct FindingsBody {
+pub(super) struct FindingsBody {
     /// How often.
     count: u64,
     /// The first ids.

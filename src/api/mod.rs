@@ -10,6 +10,7 @@ mod charges;
 mod classifiers;
 mod classifiers_words;
 mod collection;
+mod consistency;
 mod cors;
 mod directory;
 mod envelope;

@@ -6,8 +6,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, charges, classifiers, collection, directory, explain, features, health, jobs,
-    lists, maintenance, numbers, porting, reconcile, repair, system_config, words::ErrorAnswer,
+    Api, accounts, charges, classifiers, collection, consistency, directory, explain, features,
+    health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config,
+    words::ErrorAnswer,
 };
 
 /// The document without its routes.
@@ -108,6 +109,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(maintenance::get_carrier_usage, maintenance::count_carriers))
         .routes(routes!(maintenance::run_command))
         .routes(routes!(maintenance::run_operation))
+        .routes(routes!(consistency::get_consistency))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::cancel_job))

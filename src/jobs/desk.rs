@@ -259,6 +259,17 @@ impl Jobs {
         Ok(self.0.repository.list(before, limit).await.map_err(Error::from)?)
     }
 
+    /// The job of an operation that has not ended and is no dry run; none when there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read.
+    pub async fn running(&self, operation: &str) -> Result<Option<String>, JobError> {
+        let active = self.0.repository.active().await.map_err(Error::from)?;
+        let mut active = active.into_iter();
+        Ok(active.find(|(_, entry)| entry.operation == operation).map(|(id, _)| id))
+    }
+
     /// A part of the journal of a job behind a place; none at the end.
     ///
     /// # Errors

@@ -150,6 +150,12 @@ pub trait Work: Debug + Send + Sync {
         scope.units(service, self.over(), block).await
     }
 
+    /// In which order units are gone through: those of a stage begin when all of the stages before it
+    /// have ended.
+    fn stage(&self, _unit: &Unit) -> u8 {
+        0
+    }
+
     /// Plans a page. What it does through the service of the context is planned and not done.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! How a job goes through its units, page by page: plan, record, write.
 
-use std::{borrow::Cow, collections::HashMap, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
@@ -80,14 +84,17 @@ impl Run<'_> {
             done.for_each(|number| narrator.tell_unit(number, String::new()));
         }
         let open = (0_u64..).zip(units).filter(|(number, _)| !self.job.done.contains(*number));
-        let walks = open.map(|(number, unit)| {
+        let mut stages: BTreeMap<u8, Vec<_>> = BTreeMap::new();
+        for (number, unit) in open {
             let left = units.len().saturating_sub(usize::try_from(number).unwrap_or_default() + 1);
-            self.go_through(number, unit, left)
-        });
-        let walks: Vec<_> = walks.collect();
-        let mut walks = stream::iter(walks).buffer_unordered(self.job.concurrency.max(1));
-        while let Some(ended) = walks.next().await {
-            ended?;
+            let walk = self.go_through(number, unit, left);
+            stages.entry(self.work.stage(unit)).or_default().push(walk);
+        }
+        for walks in stages.into_values() {
+            let mut walks = stream::iter(walks).buffer_unordered(self.job.concurrency.max(1));
+            while let Some(ended) = walks.next().await {
+                ended?;
+            }
         }
         Ok(())
     }

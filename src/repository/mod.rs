@@ -9,6 +9,7 @@
 //! `carry_out` does it.
 
 mod accounts;
+mod audits;
 mod available;
 mod carry_out;
 mod charges;
@@ -33,6 +34,7 @@ mod views;
 
 pub use crate::store::Application;
 pub use accounts::{Account, AccountRepository, BelowPage};
+pub use audits::LastAudit;
 pub use available::Standing;
 pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
@@ -46,8 +48,9 @@ pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
-    CarrierPage, Cleared, Decision, Grounds, HeldPage, NumberRepository, Opened, OwnersPage, Pick,
-    PickedPage, Saved, Seen, SeenPage, Span, Stored, Suspects, Unlike, Vacancy,
+    CarrierPage, Cleared, Contradiction, CopyWrite, Counterpart, Decision, Drift, FingerprintPage,
+    Grounds, HeldPage, NumberRepository, Opened, OwnersPage, Pick, PickedPage, Saved, Seen,
+    SeenPage, Source, SourcePage, Span, Stored, Suspects, Unequal, Unlike, Vacancy,
 };
 pub use offers::Offer;
 pub use port_requests::{PortRequest, PortRequestPage};

@@ -4,13 +4,19 @@
 mod accounts;
 mod acquire;
 mod activate;
+mod audit;
+mod audit_sums;
 mod batch;
 mod billing;
 mod carrier_usage;
 mod carriers_info;
 mod change;
 mod classify;
+mod consistency;
 mod convert_carrier;
+mod copies;
+mod copy_to_accounts;
+mod copy_to_numbers;
 mod create;
 mod directory;
 mod error;
@@ -56,12 +62,14 @@ use serde_json::{Map, Value};
 use self::billing::{Billing, PriceList};
 pub use self::{
     accounts::NewAccount,
+    audit::Audit,
     batch::{Batch, NumbersRepeat, Outcomes},
     billing::{Invoice, InvoiceLine},
     carrier_usage::{CarrierUsage, database_scopes},
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},
     convert_carrier::Conversion,
+    copies::CopyWatch,
     create::Creation,
     directory::DirectoryFault,
     error::Error,
@@ -99,8 +107,8 @@ use crate::{
 pub use crate::{
     providers::ProviderError,
     repository::{
-        Account, Application, Claim, Claimed, FoundCopy, Inspection, Port, RequestRepository,
-        Version,
+        Account, Application, Claim, Claimed, FoundCopy, Inspection, LastAudit, Port,
+        RequestRepository, Version,
     },
 };
 

@@ -121,6 +121,7 @@ impl NumberRepository {
         }
     }
 
+    /// Reads many documents, with one request per database.
     pub(super) async fn look_up(&self, wanted: BTreeMap<DbName, Vec<String>>) -> Found {
         let reads = stream::iter(wanted).map(|(db, ids)| async move {
             let read = self.store.get_many(&db, &ids).await;

@@ -7,8 +7,11 @@
 mod bulk;
 mod by_owner;
 mod carriers;
+mod copies;
+mod drift;
 mod listing;
 mod picked;
+mod restore;
 mod save;
 mod seen;
 mod stored;
@@ -18,8 +21,11 @@ mod unlike;
 pub use self::{
     by_owner::OwnersPage,
     carriers::CarrierPage,
+    copies::{CopyWrite, Source, SourcePage, Unequal},
+    drift::{Contradiction, Drift, FingerprintPage},
     listing::{HeldPage, Span},
     picked::{Pick, PickedPage},
+    restore::Counterpart,
     save::Decision,
     seen::{Seen, SeenPage},
     stored::{Stored, Vacancy},
@@ -88,6 +94,12 @@ impl NumberRepository {
     #[must_use]
     pub fn now(&self) -> i64 {
         gregorian_seconds(self.clock.now())
+    }
+
+    /// The time now (RFC 3339).
+    #[must_use]
+    pub fn time(&self) -> String {
+        self.clock.now().to_string()
     }
 
     /// Succeeds when the store answers.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{AccountId, E164, NumberDatabase, number_database},
-    store::{Body, DbName, Document, Kind, Lookup, Order, Query, Question},
+    store::{Body, DbName, Document, IdRange, Kind, Lookup, Order, Query, Question},
 };
 
 /// How many documents are read at once.
@@ -24,6 +24,8 @@ const PARALLEL: usize = 8;
 pub struct Unlike {
     /// The numbers.
     pub numbers: Vec<E164>,
+    /// How many copies were compared.
+    pub read: u64,
     /// Where the next page goes on; `None` when this was the last.
     pub next: Option<String>,
 }
@@ -40,8 +42,41 @@ impl NumberRepository {
         account: &AccountId,
         after: Option<String>,
     ) -> Result<Unlike, RepositoryError> {
+        let range = Span::default().ids();
+        self.unlike_within(account, range, after).await
+    }
+
+    /// The same of the copies of the numbers of one database.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn unlike_numbers_of(
+        &self,
+        account: &AccountId,
+        database: &NumberDatabase,
+    ) -> Result<Vec<E164>, RepositoryError> {
+        let (mut unlike, mut after) = (Vec::new(), None);
+        loop {
+            let range = IdRange::starting_with(database.as_str().trim_start_matches("numbers/"));
+            let page = self.unlike_within(account, range, after).await?;
+            unlike.extend(page.numbers);
+            after = page.next;
+            if after.is_none() {
+                return Ok(unlike);
+            }
+        }
+    }
+
+    async fn unlike_within(
+        &self,
+        account: &AccountId,
+        range: IdRange,
+        after: Option<String>,
+    ) -> Result<Unlike, RepositoryError> {
         let (copies, next) =
-            self.documents(&mirror::database(account), Question::All, after).await?;
+            self.documents(&mirror::database(account), Question::All, range, after).await?;
+        let read = copies.len() as u64;
         let mut by_database: BTreeMap<String, Vec<(E164, Document)>> = BTreeMap::new();
         for copy in copies {
             // What has no number's id is no copy of one.
@@ -68,7 +103,7 @@ impl NumberRepository {
                 }
             }
         }
-        Ok(Unlike { numbers, next })
+        Ok(Unlike { numbers, read, next })
     }
 
     /// The numbers of a database that an account owns, as far as the index of owners knows, and
@@ -85,8 +120,9 @@ impl NumberRepository {
         let (mut unlike, mut after) = (Vec::new(), None);
         loop {
             let question = Question::Owner(Some(account.to_string()));
-            let (documents, next) =
-                self.documents(&DbName::new(database.as_str()), question, after).await?;
+            let (documents, next) = self
+                .documents(&DbName::new(database.as_str()), question, Span::default().ids(), after)
+                .await?;
             // The index may be behind the documents that come with it.
             let owned =
                 documents.into_iter().filter(|it| codec::owner(&it.body).as_ref() == Some(account));
@@ -111,10 +147,11 @@ impl NumberRepository {
         &self,
         database: &DbName,
         question: Question,
+        range: IdRange,
         after: Option<String>,
     ) -> Result<(Vec<Document>, Option<String>), RepositoryError> {
         let (order, limit) = (Order::Ascending, READ_AT_ONCE);
-        let query = Query { question, range: Span::default().ids(), order, after, limit };
+        let query = Query { question, range, order, after, limit };
         match self.store.query(database, &query).await {
             Err(err) if err.kind == Kind::NoDatabase => Ok((Vec::new(), None)),
             page => {

@@ -5,10 +5,12 @@
 
 mod accounts;
 mod activate;
+mod audit;
 mod charges;
 mod classifiers;
 mod clients;
 pub(crate) mod collection;
+mod copies;
 mod create;
 mod directory;
 mod envelope;
