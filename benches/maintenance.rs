@@ -47,6 +47,34 @@ const TIMED: u64 = 5;
 /// How many clients read meanwhile.
 const READERS: usize = 4;
 
+/// What the benchmark asks of the service.
+trait Jobs {
+    /// Runs an operation to its end and returns the job.
+    async fn run(&self, operation: &str, data: Value) -> Outcome<Value>;
+    /// The most memory that it ever had, in MiB (Linux).
+    fn peak_memory(&self) -> Outcome<u64>;
+}
+
+impl Jobs for Service {
+    async fn run(&self, operation: &str, data: Value) -> Outcome<Value> {
+        let path = format!("maintenance/{operation}?wait=25");
+        let mut job = self.send(Method::POST, &path, data).await?;
+        while ["queued", "running"].contains(&job["data"]["state"].as_str().unwrap_or_default()) {
+            let id = job["data"]["id"].as_str().ok_or("no job")?;
+            job = self.send(Method::GET, &format!("jobs/{id}?wait=25"), Value::Null).await?;
+        }
+        Ok(job["data"].take())
+    }
+
+    fn peak_memory(&self) -> Outcome<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib =
+            line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
+        Ok(kib.ok_or("no figure of memory")? / 1024)
+    }
+}
+
 /// How much there is.
 #[derive(Clone, Copy)]
 struct Size {
@@ -80,7 +108,7 @@ impl Size {
     }
 
     /// The numbers of a database, each with its owner.
-    fn of_database(self, database: &str) -> impl Iterator<Item = (String, String)> {
+    fn of_database(self, database: &str) -> impl Iterator<Item = (String, String)> + use<> {
         let area: usize = database.trim_start_matches("numbers/+").parse().unwrap_or_default();
         let each = self.numbers.div_ceil(self.databases);
         let first = (area - 2000) * each;
@@ -344,6 +372,18 @@ struct Raw {
 type ByDatabase = BTreeMap<String, Vec<Value>>;
 
 impl Raw {
+    /// Writes documents to a database, 500 at a time.
+    async fn write_all(&self, database: &str, documents: &[Value]) -> Outcome<()> {
+        for chunk in documents.chunks(500) {
+            let request = self.server.client.post(format!("{database}/_bulk_docs"));
+            let rows = self.server.json(request.json(&json!({ "docs": chunk }))).await?;
+            if rows.as_array().ok_or("no rows")?.iter().any(|row| row.get("error").is_some()) {
+                return Err("a document of a bulk write was refused".into());
+            }
+        }
+        Ok(())
+    }
+
     async fn create(&self, name: &str) -> Outcome<()> {
         let status = self.server.client.put(self.server.database(name)).send().await?.status();
         if status.is_success() || status == StatusCode::PRECONDITION_FAILED {
@@ -386,14 +426,14 @@ impl Raw {
                 body
             });
             let documents: Vec<Value> = documents.collect();
-            self.server.write_all(&self.server.database(&name), &documents).await
+            self.write_all(&self.server.database(&name), &documents).await
         })
         .await
     }
 
     async fn write_by_database(&self, documents: ByDatabase, at_once: usize) -> Outcome<()> {
         self.each(documents.into_iter().collect(), at_once, |(name, documents)| async move {
-            self.server.write_all(&self.server.database(&name), &documents).await
+            self.write_all(&self.server.database(&name), &documents).await
         })
         .await
     }
@@ -497,7 +537,7 @@ impl Raw {
                     copies.entry(account_database(owner)).or_default().push(mirror);
                 }
                 self.journal(entries).await?;
-                self.server.write_all(&self.server.database(name), &documents).await?;
+                self.write_all(&self.server.database(name), &documents).await?;
                 self.write_by_database(copies, BULK_WRITES).await
             })
             .await
@@ -511,8 +551,10 @@ impl Raw {
         self.each(accounts.collect(), 8, |name| async move {
             let name = &name;
             self.pages(name, |mut documents| async move {
-                documents.iter_mut().for_each(|document| document["spoilt"] = round.into());
-                self.server.write_all(&self.server.database(name), &documents).await
+                for document in &mut documents {
+                    document["spoilt"] = round.into();
+                }
+                self.write_all(&self.server.database(name), &documents).await
             })
             .await
         })

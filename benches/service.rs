@@ -27,10 +27,10 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use reqwest::{Method, Url};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpStream;
 
-use support::{Outcome, Server, Service, compare, per_second, report};
+use support::{Outcome, Server, Service, compare, per_second, spread};
 
 const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 const ROUNDS: usize = 7;
@@ -298,4 +298,10 @@ where
         client.await??;
     }
     Ok(per_second(operations, begun.elapsed()))
+}
+
+/// Tells figures.
+fn report(what: &str, figures: &mut [f64]) {
+    let (median, low, high) = spread(figures);
+    println!("{what}: median {median:.0} (lowest {low:.0}, highest {high:.0})");
 }

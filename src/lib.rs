@@ -12,4 +12,5 @@ pub mod providers;
 pub mod repository;
 pub mod service;
 pub mod store;
+pub mod sup;
 pub mod telemetry;

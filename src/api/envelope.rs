@@ -39,6 +39,8 @@ pub(super) struct Reply {
     page: Option<Page>,
     text: Option<String>,
     tag: Option<String>,
+    /// Where what is begun can be looked at.
+    place: Option<String>,
     stream: Option<Streamed>,
 }
 
@@ -130,6 +132,7 @@ impl Reply {
             page: None,
             text: None,
             tag: None,
+            place: None,
             stream: None,
         }
     }
@@ -159,6 +162,11 @@ impl Reply {
     pub(super) fn accepted(mut self) -> Self {
         self.status = StatusCode::ACCEPTED;
         self
+    }
+
+    /// The same answer for what is begun, with the path under which it can be looked at.
+    pub(super) fn accepted_at(self, place: String) -> Self {
+        Self { place: Some(place), ..self.accepted() }
     }
 
     /// The same answer with `metadata` beside the data.
@@ -200,6 +208,7 @@ impl Reply {
                 "metadata": self.metadata,
                 "revision": self.revision,
                 "text": self.text,
+                "place": self.place,
             })
         })
     }
@@ -212,6 +221,7 @@ impl Reply {
             metadata: Some(kept["metadata"].clone()).filter(|metadata| !metadata.is_null()),
             revision: text("revision"),
             text: text("text"),
+            place: text("place"),
             ..Self::ok(kept["data"].clone())
         })
     }
@@ -256,6 +266,9 @@ pub(super) fn render_reply(reply: &Reply, frame: &Frame<'_>) -> Response {
     };
     if let Some(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
+    }
+    if let Some(place) = reply.place.as_deref().and_then(|it| HeaderValue::from_str(it).ok()) {
+        response.headers_mut().insert(header::LOCATION, place);
     }
     response
 }

@@ -12,6 +12,7 @@ use crate::{
     domain::{AccountId, E164, KNOWN_FEATURES},
     jobs::JobError,
     service::{DirectoryFault, Error, Invoice, ProviderError},
+    sup::{Refusal, Refused, SupError},
 };
 
 use super::charges;
@@ -202,6 +203,31 @@ impl From<JobError> for Fault {
     }
 }
 
+impl From<SupError> for Fault {
+    fn from(error: SupError) -> Self {
+        let message = error.to_string();
+        let (member, value) = match error {
+            SupError::Usage { command, .. } => ("command".to_owned(), command.into()),
+            SupError::Wrong { member, value, .. } => (member, *value),
+        };
+        let what = json!({ "message": message, "value": value });
+        Self::validation(&member, "invalid", what).with_line(message)
+    }
+}
+
+impl From<Refused> for Fault {
+    fn from(refused: Refused) -> Self {
+        let fault = match refused.why {
+            Refusal::Account(text) => Self::invalid_account(&text),
+            Refusal::Service(error) => (*error).into(),
+        };
+        match refused.line {
+            Some(line) => fault.with_line(line),
+            None => fault,
+        }
+    }
+}
+
 impl Fault {
     /// The fault of an operation that only reads: a text that is no number is not found either.
     pub(crate) fn reading(error: Error) -> Self {
@@ -214,6 +240,11 @@ impl Fault {
     /// The same fault, with what happened for the log.
     pub(crate) fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    fn with_line(mut self, line: String) -> Self {
+        self.0.line = Some(line);
         self
     }
 

@@ -1,12 +1,13 @@
 //! Which features there are, and the lists that allow and deny them.
 
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     domain::{AccountId, KNOWN_FEATURES},
-    service::{FeatureHolder, FeatureListKind, FeaturePermissions},
+    service::{FeatureHolder, FeatureListKind},
+    sup::shown_permissions,
 };
 
 use super::{
@@ -253,7 +254,7 @@ pub(super) async fn reset_system_features(
     State(api): State<Api>,
     call: AdminCall,
 ) -> Result<Reply, Fault> {
-    Ok(Reply::ok(body(&api.service.reset_allowed_features(&call.actor).await?)))
+    Ok(Reply::ok(shown_permissions(&api.service.reset_allowed_features(&call.actor).await?)))
 }
 
 /// Make sure that the system's list allows what is for administrators only.
@@ -268,11 +269,11 @@ pub(super) async fn ensure_admin_only_features(
     call: AdminCall,
 ) -> Result<Reply, Fault> {
     let (_, permissions) = api.service.ensure_admin_only_features(&call.actor).await?;
-    Ok(Reply::ok(body(&permissions)))
+    Ok(Reply::ok(shown_permissions(&permissions)))
 }
 
 async fn read(api: &Api, call: &AdminCall, holder: &FeatureHolder) -> Result<Reply, Fault> {
-    Ok(Reply::ok(body(&api.service.feature_permissions(&call.actor, holder).await?)))
+    Ok(Reply::ok(shown_permissions(&api.service.feature_permissions(&call.actor, holder).await?)))
 }
 
 async fn change(
@@ -288,26 +289,9 @@ async fn change(
     };
     let feature = call.part("feature");
     let changed = api.service.change_feature(&call.actor, holder, (kind, add), feature).await?;
-    Ok(Reply::ok(body(&changed)))
+    Ok(Reply::ok(shown_permissions(&changed)))
 }
 
 fn account(call: &Call) -> Result<AccountId, Fault> {
     extract::account_in_path(call)
-}
-
-/// The lists as the wire shows them.
-pub(super) fn body(permissions: &FeaturePermissions) -> Value {
-    let mut body = json!({
-        "allowed": permissions.allowed,
-        "denied": permissions.denied,
-        "effective": {
-            "allowed": permissions.effective_allowed,
-            "denied": permissions.effective_denied,
-            "available": permissions.available,
-        },
-    });
-    if let Some(reseller) = &permissions.reseller {
-        body["reseller_id"] = reseller.as_str().into();
-    }
-    body
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::jobs::{Job, JobFailure, JobRequest, Jobs, Narration};
+use crate::jobs::{Job, JobFailure, JobRequest, Jobs, Narration, RecordedSet};
 
 use super::{
     Api,
@@ -67,6 +67,8 @@ pub(super) struct JobBody {
     journal: Option<String>,
     /// Where it can be followed.
     events: String,
+    /// What is done in place of what an old command did; only in the answer to such a command.
+    instead: Option<String>,
 }
 
 /// How a job runs.
@@ -285,8 +287,9 @@ pub(super) async fn resume_job(State(api): State<Api>, call: AdminCall) -> Resul
     ),
 )]
 pub(super) async fn apply_job(State(api): State<Api>, call: AdminCall) -> Result<Response, Fault> {
+    let patience = patience(&api.jobs, &call)?;
     let job = api.jobs.apply(call.part("job_id"), &call.actor).await?;
-    answer(&api, &call, job).await
+    answer(&api, job, patience, None).await
 }
 
 /// Put back what a job changed and nobody has changed since.
@@ -304,8 +307,9 @@ pub(super) async fn apply_job(State(api): State<Api>, call: AdminCall) -> Result
     ),
 )]
 pub(super) async fn revert_job(State(api): State<Api>, call: AdminCall) -> Result<Response, Fault> {
+    let patience = patience(&api.jobs, &call)?;
     let job = api.jobs.revert(call.part("job_id"), &call.actor).await?;
-    answer(&api, &call, job).await
+    answer(&api, job, patience, None).await
 }
 
 /// Get what a dry run would write, a part at a time.
@@ -353,34 +357,42 @@ pub(super) async fn follow_job(State(api): State<Api>, call: AdminCall) -> Resul
 }
 
 /// Starts a job and answers in the form that the client wants: words as it runs, the finished job, or
-/// where it is.
+/// where it is. `instead` says what is done in place of what was asked for.
 pub(super) async fn start(
     api: &Api,
     call: &AdminCall,
     request: &JobRequest,
+    instead: Option<&'static str>,
 ) -> Result<Response, Fault> {
+    // What cannot be answered is not begun.
+    let patience = patience(&api.jobs, call)?;
     if call.wants_text {
         let (_, narration) = api.jobs.start_telling(request).await?;
-        return Ok(words(narration));
+        return Ok(words(instead, narration));
     }
     let job = api.jobs.start(request).await?;
-    answer(api, call, job).await
+    answer(api, job, patience, instead).await
 }
 
-async fn answer(api: &Api, call: &AdminCall, job: Job) -> Result<Response, Fault> {
-    let job = match patience(&api.jobs, call)? {
+async fn answer(
+    api: &Api,
+    job: Job,
+    patience: Option<Duration>,
+    instead: Option<&'static str>,
+) -> Result<Response, Fault> {
+    let job = match patience {
         Some(patience) => api.jobs.wait(&job.id, patience).await?,
         None => job,
     };
-    let reply = Reply::ok(shown(&job));
+    let mut body = shown(&job);
+    if let Some(instead) = instead {
+        body["instead"] = instead.into();
+    }
+    let reply = Reply::ok(body);
     if job.state.has_ended() {
         return Ok(reply.into_response());
     }
-    let mut response = reply.accepted().into_response();
-    if let Ok(place) = format!("/v2/jobs/{}", job.id).parse() {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    Ok(response)
+    Ok(reply.accepted_at(format!("/v2/jobs/{}", job.id)).into_response())
 }
 
 /// For how long the client wants to wait for the end of a job; none when it does not.
@@ -397,13 +409,15 @@ fn patience(jobs: &Jobs, call: &AdminCall) -> Result<Option<Duration>, Fault> {
 }
 
 /// The report in words, as it comes.
-fn words(narration: Narration) -> Response {
+fn words(instead: Option<&'static str>, narration: Narration) -> Response {
+    let first = instead.map(|line| Ok(Bytes::from(format!("{line}\n"))));
     let parts = stream::unfold(narration, |mut narration| async move {
         let text = narration.recv().await?;
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), narration))
     });
     let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    let mut response = ([kind], Body::from_stream(parts)).into_response();
+    let mut response =
+        ([kind], Body::from_stream(stream::iter(first).chain(parts))).into_response();
     response.headers_mut().insert(header::EXPIRES, EXPIRES);
     response
 }
@@ -417,7 +431,7 @@ async fn journal(api: &Api, call: &AdminCall, is_plan: bool) -> Result<Reply, Fa
     let Some(part) = part else {
         return Ok(Reply::ok(Vec::<Value>::new()).page(Some(Page::default())));
     };
-    let writes: Vec<Value> = part.sets.iter().flat_map(|set| set.shown()).collect();
+    let writes: Vec<Value> = part.sets.iter().flat_map(RecordedSet::shown).collect();
     let next = api.jobs.journal(&job.id, Some(&part.place)).await?.map(|_| part.place);
     let page = Page { rows: writes.len(), start_key: None, next_start_key: next };
     Ok(Reply::ok(writes).page(Some(page)))
@@ -456,7 +470,7 @@ fn event(job: &Job) -> Bytes {
 }
 
 /// A job as the wire shows it.
-fn shown(job: &Job) -> Value {
+pub(crate) fn shown(job: &Job) -> Value {
     let mut counts = job.counts;
     counts.add(job.live);
     let failure = |failure: &JobFailure| {

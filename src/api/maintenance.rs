@@ -4,12 +4,11 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::{
     jobs::{ArgumentKind, JobRequest, Operation},
-    service::CarrierUsage,
+    sup::{self, Asked, Command, Report},
 };
 
 use super::{
@@ -22,8 +21,6 @@ use super::{
         CommandRequest, OperationRequest, OperationsBody, UsageBody, UsageParameters, UsageRequest,
     },
     request,
-    sup::{self, Command},
-    sup_features, text,
     words::{Answer, Faults},
 };
 
@@ -124,7 +121,7 @@ pub(super) async fn count_carriers(
     let prefixes = match (request::text(data, "prefix")?, data.get("scope")) {
         (Some(prefix), None) => Some(vec![prefix]),
         (None, None | Some(Value::Null)) => None,
-        (None, Some(scope)) => usage_scope(scope).ok_or_else(|| bad_scope(data))?,
+        (None, Some(scope)) => usage_scope(scope).map_err(|()| bad_scope(data))?,
         (Some(_), Some(_)) => return Err(bad_scope(data)),
     };
     usage(&api, &call, prefixes.as_deref()).await
@@ -159,7 +156,7 @@ pub(super) async fn run_operation(
         confirmed_by: None,
         actor: call.actor.clone(),
     };
-    jobs::start(&api, &call, &request).await.map_err(|fault| in_words(&call, fault))
+    jobs::start(&api, &call, &request, None).await.map_err(|fault| in_words(&call, fault))
 }
 
 /// Run an old command.
@@ -181,51 +178,37 @@ pub(super) async fn run_command(
     State(api): State<Api>,
     call: AdminCall,
 ) -> Result<Response, Fault> {
-    let (name, command) = sup::read(call.object()?)?;
-    match command {
-        Command::Usage { prefixes } => {
-            Ok(usage(&api, &call, prefixes.as_deref()).await?.into_response())
+    let Asked { name, means } =
+        sup::read(call.object()?).map_err(|error| in_words(&call, error.into()))?;
+    match means {
+        Command::Question(question) => {
+            let answered = sup::answer(&api.service, &call.actor, question).await;
+            let report = answered.map_err(|refused| in_words(&call, refused.into()))?;
+            Ok(told(&call, report).into_response())
         }
-        Command::Features(command) => {
-            Ok(sup_features::run(&api, &call, command).await?.into_response())
-        }
-        Command::Job { operation, members } => {
+        Command::Job { operation, members, instead } => {
             let request = JobRequest {
                 operation: operation.to_owned(),
                 members,
                 confirmed_by: Some(name.to_owned()),
                 actor: call.actor.clone(),
             };
-            jobs::start(&api, &call, &request).await.map_err(|fault| in_words(&call, fault))
+            let started = jobs::start(&api, &call, &request, instead).await;
+            started.map_err(|fault| in_words(&call, fault))
         }
     }
 }
 
 async fn usage(api: &Api, call: &AdminCall, prefixes: Option<&[String]>) -> Result<Reply, Fault> {
-    let usage = count(api, call, prefixes).await?;
-    if call.wants_text {
-        return Ok(Reply::text(text::usage(&usage)));
-    }
-    Ok(Reply::ok(usage_body(&usage)))
+    Ok(told(call, sup::carrier_usage(&api.service, &call.actor, prefixes).await?))
 }
 
-async fn count(
-    api: &Api,
-    call: &AdminCall,
-    prefixes: Option<&[String]>,
-) -> Result<CarrierUsage, Fault> {
-    let prefixes: Option<Vec<String>> =
-        prefixes.map(|given| given.iter().map(|text| prefix(text)).collect());
-    Ok(api.service.carrier_usage(&call.actor, prefixes.as_deref()).await?)
+/// A report in the form that the client wants.
+fn told(call: &AdminCall, report: Report) -> Reply {
+    if call.wants_text { Reply::text(report.text) } else { Reply::ok(report.data) }
 }
 
-/// The prefix that a database is for, or the prefix itself.
-fn prefix(given: &str) -> String {
-    let name = percent_decode_str(given).decode_utf8_lossy();
-    name.strip_prefix("numbers/").unwrap_or(&name).to_owned()
-}
-
-/// In words an unknown carrier is the one line that the old command printed.
+/// In words a refusal is what the old command printed.
 fn in_words(call: &AdminCall, fault: Fault) -> Fault {
     let line = fault.line.clone().filter(|_| call.wants_text);
     match line {
@@ -234,17 +217,17 @@ fn in_words(call: &AdminCall, fault: Fault) -> Fault {
     }
 }
 
-/// The databases or prefixes of a scope; none for all. The outer `None`: it is no such scope.
-fn usage_scope(scope: &Value) -> Option<Option<Vec<String>>> {
-    let mut members = scope.as_object()?.iter();
+/// The databases or prefixes of a scope; none for all. An error when it is no such scope.
+fn usage_scope(scope: &Value) -> Result<Option<Vec<String>>, ()> {
+    let mut members = scope.as_object().ok_or(())?.iter();
     let (Some((form, value)), None) = (members.next(), members.next()) else {
-        return None;
+        return Err(());
     };
     match (form.as_str(), value) {
-        ("all", Value::Bool(true)) => Some(None),
-        ("databases", Value::Array(list)) => texts(list).map(Some),
-        ("prefix", Value::String(prefix)) => Some(Some(vec![prefix.clone()])),
-        _ => None,
+        ("all", Value::Bool(true)) => Ok(None),
+        ("databases", Value::Array(list)) => texts(list).map(Some).ok_or(()),
+        ("prefix", Value::String(prefix)) => Ok(Some(vec![prefix.clone()])),
+        _ => Err(()),
     }
 }
 
@@ -262,22 +245,14 @@ fn bad_scope(data: &Map<String, Value>) -> Fault {
     Fault::validation("scope", "invalid", what)
 }
 
-fn usage_body(usage: &CarrierUsage) -> Value {
-    let mut databases = Map::new();
-    for (name, carriers) in &usage.databases {
-        databases.insert(text::database(name), json!(carriers));
-    }
-    json!({ "databases": databases, "totals": text::totals(usage) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn usage_is_of_everything_or_of_databases() {
-        assert_eq!(usage_scope(&json!({"all": true})), Some(None));
-        let one = Some(Some(vec!["+1415".to_owned()]));
+        assert_eq!(usage_scope(&json!({"all": true})), Ok(None));
+        let one = Ok(Some(vec!["+1415".to_owned()]));
         assert_eq!(usage_scope(&json!({"databases": ["+1415"]})), one);
         assert_eq!(usage_scope(&json!({"prefix": "+1415"})), one);
         for bad in [
@@ -289,14 +264,7 @@ mod tests {
             json!({"numbers": ["+14155550100"]}),
             json!("all"),
         ] {
-            assert_eq!(usage_scope(&bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_database_is_the_prefix_that_it_is_for() {
-        for given in ["+1415", "numbers/+1415", "numbers%2F%2B1415", "numbers%2f%2b1415"] {
-            assert_eq!(prefix(given), "+1415");
+            assert_eq!(usage_scope(&bad), Err(()), "{bad}");
         }
     }
 }

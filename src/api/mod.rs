@@ -40,10 +40,7 @@ mod rows;
 mod schema;
 mod search;
 mod shape;
-mod sup;
-mod sup_features;
 mod system_config;
-mod text;
 mod words;
 
 use std::{ops::Deref, sync::Arc};
@@ -66,6 +63,7 @@ use crate::{
 };
 
 pub use idempotency::IdempotencyConfig;
+pub(crate) use jobs::shown as shown_job;
 pub use limit::LimitConfig;
 
 /// Answers shorter than this are not worth compressing, in bytes.

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod healthcheck;
+mod maintenance;
 mod serve;
 mod token;
 mod wire;
@@ -48,6 +49,8 @@ enum Command {
     Token(token::TokenArgs),
     /// Bring the store up to this version.
     Migrate,
+    /// Run an operation over many numbers, or list the operations.
+    Maintenance(Box<maintenance::MaintenanceArgs>),
     /// Print the OpenAPI document.
     Openapi,
     /// Check settings, store and key, a line each.
@@ -88,6 +91,7 @@ async fn dispatch(command: Option<Command>, config: Config) -> anyhow::Result<()
         Command::Serve => serve::run(config).await,
         Command::Token(args) => token::run(&config, args).await,
         Command::Migrate => wire::migrate(&config).await,
+        Command::Maintenance(args) => maintenance::run(&config, *args).await,
         Command::Doctor => doctor::run(&config).await,
         Command::Healthcheck => healthcheck::run(&config).await,
         Command::Openapi => Ok(()),
@@ -99,11 +103,12 @@ async fn dispatch(command: Option<Command>, config: Config) -> anyhow::Result<()
 #[error(transparent)]
 struct Unusable(telemetry::LogError);
 
-/// How the process ends after an error: 2 for a setting, 1 for everything else.
+/// How the process ends after an error: 2 for a setting or an argument, 1 for everything else.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_setting = error.is::<ConfigError>() || error.is::<Unusable>();
-    ExitCode::from(if is_setting { 2 } else { 1 })
+    let is_typed = error.is::<maintenance::BadArguments>();
+    ExitCode::from(if is_setting || is_typed { 2 } else { 1 })
 }
 
 #[cfg(test)]

@@ -40,6 +40,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     let beside = beside(&config, metrics, stop.clone()).await?;
     let jobs = api.jobs.clone();
+    if !config.uses_couchdb() {
+        jobs.inherit().await.context("the jobs cannot be read")?;
+    }
     let watching = tokio::spawn(async move { jobs.watch().await });
     tracing::info!(address = %listener.local_addr()?, "listening");
     let patience = Patience::of(&config.http);
@@ -160,7 +163,7 @@ async fn beside(
 }
 
 /// Ends when the process is asked to stop; says by what.
-async fn stopped() -> anyhow::Result<&'static str> {
+pub(super) async fn stopped() -> anyhow::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be heard")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be heard")?;
     Ok(tokio::select! {

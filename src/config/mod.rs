@@ -212,6 +212,7 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         self.token_secret()?;
         self.metrics_listen()?;
+        self.jobs.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         if self.uses_couchdb() {
             self.couchdb.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         }

@@ -54,7 +54,7 @@ pub fn encoded(name: &str) -> String {
 }
 
 impl NumberDatabase {
-    /// Parses `+1415`, `numbers/+1415` or `numbers%2F%2B1415` (hex in either case).
+    /// Parses `+1415`, `numbers/+1415`, `numbers%2F%2B1415` or `%2B1415` (hex in either case).
     ///
     /// # Errors
     ///
@@ -102,16 +102,16 @@ impl From<&E164> for NumberDatabase {
 }
 
 impl Prefix {
-    /// Parses `text`, which must be `+` and 4 to 15 digits.
+    /// Parses `+` and 4 to 15 digits, in each of the forms of a number database.
     ///
     /// # Errors
     ///
     /// [`ParseDatabaseError`], with the text, for everything else: a shorter one would be many
     /// databases.
     pub fn parse(text: &str) -> Result<Self, ParseDatabaseError> {
-        let digits = text.strip_prefix('+').unwrap_or_default();
+        let digits = key(text).unwrap_or_default();
         if (KEY_LENGTH - 1..=MAX_DIGITS).contains(&digits.len()) && is_digits(digits) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(format!("+{digits}")))
         } else {
             Err(ParseDatabaseError(text.to_owned(), "a prefix of `+` and at least four digits"))
         }
@@ -150,11 +150,13 @@ impl fmt::Display for Prefix {
 
 /// What follows the `+` in each of the forms of a number database.
 fn key(text: &str) -> Option<&str> {
-    if let Some(rest) = text.strip_prefix("numbers%2F").or_else(|| text.strip_prefix("numbers%2f"))
-    {
-        return rest.strip_prefix("%2B").or_else(|| rest.strip_prefix("%2b"));
+    if let Some(rest) = text.strip_prefix("numbers/") {
+        return rest.strip_prefix('+');
     }
-    text.strip_prefix("numbers/").unwrap_or(text).strip_prefix('+')
+    let in_database = ["numbers%2F", "numbers%2f"].iter().find_map(|it| text.strip_prefix(it));
+    let rest = in_database.unwrap_or(text);
+    let encoded = ["%2B", "%2b"].iter().find_map(|plus| rest.strip_prefix(plus));
+    encoded.or_else(|| rest.strip_prefix('+').filter(|_| in_database.is_none()))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -164,6 +166,9 @@ fn is_digits(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FORMS: [&str; 5] =
+        ["+1415", "numbers/+1415", "numbers%2F%2B1415", "numbers%2f%2b1415", "%2B1415"];
 
     #[test]
     fn names_and_their_encoded_forms() {
@@ -179,8 +184,7 @@ mod tests {
 
     #[test]
     fn a_number_database_reads_in_each_of_its_forms() {
-        let forms = ["+1415", "numbers/+1415", "numbers%2F%2B1415", "numbers%2f%2b1415"];
-        for text in forms {
+        for text in FORMS {
             assert_eq!(NumberDatabase::parse(text).unwrap().as_str(), "numbers/+1415");
         }
     }
@@ -200,7 +204,6 @@ mod tests {
             "numbers/%2B1415",
             "numbers%2F%2B141x",
             "numbers/+٤١٥",
-            "%2B1415",
             "numbers/managed",
             "accounts",
         ];
@@ -229,6 +232,10 @@ mod tests {
         check("+1415", true);
         check("+14155", false);
         check("+141555501001234", false);
+        for form in FORMS {
+            check(form, true);
+            assert_eq!(Prefix::parse(&format!("{form}5")).unwrap().as_str(), "+14155", "{form}5");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The settings of jobs.
 
+use jiff::civil::Time;
 use serde::Deserialize;
 
 /// What jobs may take.
@@ -24,12 +25,53 @@ pub struct JobsConfig {
     pub poll_ms: u64,
     /// For how long a database that does not answer is tried again, in milliseconds.
     pub patience_ms: u64,
+    /// For how many days a job that has ended is kept, with its journal.
+    pub keep_days: u32,
+    /// When everything is audited every day, as `HH:MM` in UTC; empty for never.
+    pub audit_at: String,
     /// The longest that a client may wait for the end of a job, in seconds.
     pub wait_max_s: u64,
 }
 
+impl JobsConfig {
+    /// What is wrong with the settings, in words that begin with the setting's name.
+    ///
+    /// # Errors
+    ///
+    /// The first one that is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, value) in [
+            ("parallel", self.parallel as u64),
+            ("concurrency", self.concurrency as u64),
+            ("page_size", self.page_size as u64),
+            ("renewal_ms", self.renewal_ms),
+            ("poll_ms", self.poll_ms),
+        ] {
+            if value == 0 {
+                return Err(format!("jobs.{name} must be at least 1"));
+            }
+        }
+        for (name, value, max) in [
+            ("concurrency", self.concurrency, self.concurrency_max),
+            ("page_size", self.page_size, self.page_size_max),
+        ] {
+            if value > max {
+                return Err(format!("jobs.{name} must be at most jobs.{name}_max"));
+            }
+        }
+        // A lease must outlive a sign of life that comes late.
+        if self.lease_ms < 3 * self.renewal_ms {
+            return Err("jobs.lease_ms must be at least three times jobs.renewal_ms".to_owned());
+        }
+        if !self.audit_at.is_empty() && Time::strptime("%H:%M", &self.audit_at).is_err() {
+            return Err("jobs.audit_at is no time of day (HH:MM)".to_owned());
+        }
+        Ok(())
+    }
+}
+
 impl Default for JobsConfig {
-    /// As in `default.toml`.
+    /// As in `default.toml`, but for the audit, which nothing starts by itself.
     fn default() -> Self {
         Self {
             parallel: 4,
@@ -41,7 +83,30 @@ impl Default for JobsConfig {
             renewal_ms: 2_000,
             poll_ms: 5_000,
             patience_ms: 600_000,
+            keep_days: 30,
+            audit_at: String::new(),
             wait_max_s: 25,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_by_name() {
+        let check = |change: fn(&mut JobsConfig), wrong: Result<(), &str>| {
+            let mut config = JobsConfig::default();
+            change(&mut config);
+            assert_eq!(config.check(), wrong.map_err(str::to_owned));
+        };
+        check(|_| (), Ok(()));
+        check(|it| it.parallel = 0, Err("jobs.parallel must be at least 1"));
+        check(|it| it.page_size = 9999, Err("jobs.page_size must be at most jobs.page_size_max"));
+        let lease = "jobs.lease_ms must be at least three times jobs.renewal_ms";
+        check(|it| it.lease_ms = 5999, Err(lease));
+        check(|it| it.audit_at = "3".to_owned(), Err("jobs.audit_at is no time of day (HH:MM)"));
+        check(|it| it.audit_at = "03:00".to_owned(), Ok(()));
     }
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::{
     sync::{Notify, Semaphore},
@@ -20,6 +21,7 @@ use super::{
     keeper::{Keeper, Stop},
     replay::{Apply, Revert},
     runner::Run,
+    schedule::last_turn,
 };
 use crate::{
     domain::{Actor, Clock},
@@ -34,6 +36,12 @@ use crate::{
 const LOOKS: Duration = Duration::from_millis(250);
 /// For how long a job may be entered without being stored, in milliseconds: its maker died then.
 const UNSTORED_MS: i64 = 60_000;
+/// The operation that runs every day.
+const AUDIT: &str = "audit";
+/// How often old jobs are looked for.
+const SWEEPS: Duration = Duration::from_hours(1);
+/// How many jobs are looked at then, at once.
+const SWEPT_AT_ONCE: usize = 50;
 /// How often a job that others change is changed again.
 const TRIES: u32 = 20;
 
@@ -168,6 +176,7 @@ impl Jobs {
                 arguments: &checked.arguments,
                 scope: &checked.scope,
                 dry_run: checked.dry_run,
+                operations: desk.operations,
             })
             .await?;
         let id = Uuid::now_v7().simple().to_string();
@@ -306,6 +315,12 @@ impl Jobs {
     ///
     /// As [`Jobs::cancel`].
     pub async fn resume(&self, id: &str) -> Result<Job, JobError> {
+        let job = self.unpause(id).await?;
+        self.run_here(id, None, None);
+        Ok(job)
+    }
+
+    async fn unpause(&self, id: &str) -> Result<Job, JobError> {
         let job = self
             .change(id, |job| {
                 if job.state != JobState::Paused && job.wanted != Some(Wanted::Pause) {
@@ -319,8 +334,32 @@ impl Jobs {
             })
             .await?;
         self.0.poked.notify_waiters();
-        self.run_here(id, None, None);
         Ok(job)
+    }
+
+    /// Lets a job go on in this process that was paused, or that a process left behind which is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::UnknownJob`], [`JobError::State`] for one that has ended.
+    pub async fn resume_telling(&self, id: &str) -> Result<Narration, JobError> {
+        let job = self.get(id).await?;
+        if job.state.has_ended() {
+            return Err(state_of(&job));
+        }
+        if job.state == JobState::Paused || job.wanted == Some(Wanted::Pause) {
+            self.unpause(id).await?;
+        }
+        Ok(self.take_telling(id))
+    }
+
+    /// Runs a job in this process if nobody else does, with a report in words of what is left of it.
+    /// The report ends as that of [`Jobs::start_telling`]; at once when somebody else runs the job.
+    #[must_use]
+    pub fn take_telling(&self, id: &str) -> Narration {
+        let (narrator, narration) = Narrator::new();
+        self.run_here(id, None, Some(narrator));
+        narration
     }
 
     async fn want(&self, id: &str, wanted: Wanted, end: JobState) -> Result<Job, JobError> {
@@ -370,17 +409,103 @@ impl Jobs {
         Err(Error::Conflict.into())
     }
 
-    /// Looks for jobs that nobody runs, until the shutdown.
+    /// Looks for jobs that nobody runs, and for those that are too old, until the shutdown.
     pub async fn watch(&self) {
         let desk = &self.0;
         let pause = Duration::from_millis(desk.limits.poll_ms.max(1));
+        let mut swept: Option<Instant> = None;
         loop {
             if let Err(err) = self.look().await {
                 let cause: &(dyn std::error::Error + 'static) = &err;
                 tracing::warn!(error = cause, "jobs cannot be looked for");
             }
+            if let Err(err) = self.take_turns().await {
+                let cause: &(dyn std::error::Error + 'static) = &err;
+                tracing::warn!(error = cause, "what runs by the clock does not");
+            }
+            if swept.is_none_or(|swept| swept.elapsed() >= SWEEPS) {
+                swept = Some(Instant::now());
+                if let Err(err) = self.forget_old().await {
+                    let cause: &(dyn std::error::Error + 'static) = &err;
+                    tracing::warn!(error = cause, "old jobs cannot be removed");
+                }
+            }
             if desk.shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
                 return;
+            }
+        }
+    }
+
+    /// Starts what runs by the clock and is due, unless another process does.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError`] of what cannot be started.
+    pub async fn take_turns(&self) -> Result<(), JobError> {
+        let desk = &self.0;
+        let Some(turn) = last_turn(&desk.limits.audit_at, desk.clock.now()) else {
+            return Ok(());
+        };
+        let is_ours = desk.repository.claim_turn(AUDIT, &turn.to_string()).await;
+        if !is_ours.map_err(Error::from)? {
+            return Ok(());
+        }
+        let Value::Object(members) = json!({ "scope": { "all": true } }) else { return Ok(()) };
+        let (operation, actor) = (AUDIT.to_owned(), Actor::operator());
+        match self.start(&JobRequest { operation, members, confirmed_by: None, actor }).await {
+            // Somebody asked for it already.
+            Ok(_) | Err(JobError::Running(_)) => Ok(()),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Ends every lease: for a store that no other process can have open, so that whoever held a job is
+    /// gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read and write.
+    pub async fn inherit(&self) -> Result<(), JobError> {
+        for id in self.0.repository.active().await.map_err(Error::from)?.into_keys() {
+            let ended = self.change(&id, |job| {
+                if let Some(lease) = &mut job.lease {
+                    lease.until_ms = 0;
+                }
+                Ok(())
+            });
+            match ended.await {
+                Ok(_) | Err(JobError::UnknownJob(_)) => (),
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes jobs that ended longer ago than they are kept, with their journals.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError`] of the first that cannot be removed.
+    pub async fn forget_old(&self) -> Result<(), RepositoryError> {
+        let desk = &self.0;
+        let kept = SignedDuration::from_hours(24 * i64::from(desk.limits.keep_days));
+        let end = desk.clock.now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
+        loop {
+            let oldest = desk.repository.oldest(SWEPT_AT_ONCE).await?;
+            let is_old = |job: &Job| {
+                let finished = job.finished.as_deref().and_then(|text| text.parse().ok());
+                job.state.has_ended() && finished.is_some_and(|at: Timestamp| at < end)
+            };
+            let old: Vec<&Job> = oldest.iter().filter(|job| is_old(job)).collect();
+            for job in &old {
+                match desk.repository.forget(&job.id).await {
+                    // Another process does the same.
+                    Ok(()) | Err(RepositoryError::Conflict { .. }) => (),
+                    Err(err) => return Err(err),
+                }
+            }
+            if old.len() < SWEPT_AT_ONCE {
+                return Ok(());
             }
         }
     }
@@ -531,6 +656,7 @@ impl Desk {
                     arguments: &job.arguments,
                     scope: &scope,
                     dry_run: job.dry_run,
+                    operations: self.operations,
                 })
                 .await
                 .map_err(|err| broken(&err))?,

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+use tokio::{
+    sync::Mutex as AsyncMutex,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,6 +22,8 @@ use crate::{
 
 /// How often a save is tried again because somebody said what they want of the job.
 const TRIES: u32 = 10;
+/// The pause before a job that ends is saved again.
+const PAUSE: Duration = Duration::from_millis(200);
 /// The part of a lease that is left unused, so that clocks may differ.
 const MARGIN: u32 = 5;
 
@@ -137,7 +142,7 @@ impl Keeper {
     pub(super) async fn change(&self, change: impl Fn(&mut Job)) -> Result<(), Stop> {
         let mut stored = self.stored.lock().await;
         change(&mut stored.job);
-        self.save(&mut stored).await
+        self.save(&mut stored).await.map(|_| ())
     }
 
     /// Prolongs the lease and saves the progress.
@@ -145,18 +150,25 @@ impl Keeper {
         self.change(|_| ()).await
     }
 
-    /// Gives the lease back, with the state that the job is left in.
+    /// Gives the lease back, with the state that the job is left in. Tried until it is stored, or until
+    /// somebody else may have taken the job: they go on with it then.
     pub(super) async fn give_back(&self, end: impl Fn(&mut Job)) -> Result<(), Stop> {
-        self.change(|job| {
-            end(job);
-            if let Some(lease) = &mut job.lease {
-                lease.until_ms = 0;
+        let mut stored = self.stored.lock().await;
+        end(&mut stored.job);
+        if let Some(lease) = &mut stored.job.lease {
+            lease.until_ms = 0;
+        }
+        while !self.save(&mut stored).await? {
+            if Instant::now() >= self.seen().held_until {
+                return Err(Stop::Lost);
             }
-        })
-        .await
+            sleep(PAUSE).await;
+        }
+        Ok(())
     }
 
-    async fn save(&self, stored: &mut StoredJob) -> Result<(), Stop> {
+    /// Saves the job; returns whether it is stored.
+    async fn save(&self, stored: &mut StoredJob) -> Result<bool, Stop> {
         let begun = Instant::now();
         let epoch = stored.job.lease.as_ref().map(|lease| lease.epoch);
         if let Some(lease) = stored.job.lease.as_mut().filter(|lease| lease.until_ms > 0) {
@@ -170,20 +182,20 @@ impl Keeper {
             match self.repository.save(stored).await {
                 Ok(()) => {
                     self.seen().held_until = begun + self.lease - self.lease / MARGIN;
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(RepositoryError::Conflict { .. }) => {}
                 // The lease may run out by this, which `check` sees.
                 Err(err) => {
                     let cause: &(dyn std::error::Error + 'static) = &err;
                     tracing::warn!(job = stored.job.id, error = cause, "a job is not saved");
-                    return Ok(());
+                    return Ok(false);
                 }
             }
             let found = match self.repository.load(&stored.job.id).await {
                 Ok(Some(found)) => found,
                 Ok(None) => return Err(self.lose()),
-                Err(_) => return Ok(()),
+                Err(_) => return Ok(false),
             };
             if found.job.lease.as_ref().map(|lease| lease.epoch) != epoch {
                 return Err(self.lose());
@@ -192,7 +204,7 @@ impl Keeper {
             self.seen().wanted = found.job.wanted;
             stored.follow(found);
         }
-        Ok(())
+        Ok(false)
     }
 
     fn lose(&self) -> Stop {

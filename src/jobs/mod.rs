@@ -18,6 +18,7 @@ mod operation;
 mod replay;
 mod request;
 mod runner;
+mod schedule;
 mod scope;
 
 pub use self::{
@@ -29,5 +30,5 @@ pub use self::{
     scope::{BadScope, Form, Over, Scope, Unit},
 };
 pub use crate::repository::{
-    Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Tally, Wanted,
+    Findings, Job, JobFailure, JobRepository, JobState, JournalPart, RecordedSet, Tally, Wanted,
 };

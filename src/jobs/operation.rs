@@ -1,6 +1,6 @@
 //! What an operation says of itself, and the work that it does page by page.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -59,6 +59,8 @@ pub struct Preparation<'a> {
     pub scope: &'a Scope,
     /// Whether nothing will be written.
     pub dry_run: bool,
+    /// Every operation.
+    pub operations: &'a [&'static dyn Operation],
 }
 
 /// An argument of an operation.
@@ -90,6 +92,8 @@ pub enum ArgumentKind {
 pub struct PageContext<'a> {
     /// The service, over a store that keeps its writes to itself.
     pub service: &'a NumberService,
+    /// The service itself, for what is no document and so in no plan; none in a dry run.
+    pub live: Option<&'a NumberService>,
     /// Where jobs are kept.
     pub jobs: &'a JobRepository,
     /// The unit.
@@ -154,6 +158,21 @@ pub trait Work: Debug + Send + Sync {
     /// document is in the outcome.
     async fn page(&self, page: &PageContext<'_>) -> Result<PageOutcome, Error>;
 
+    /// Does outside what has to be done before these documents are written: they are recorded, and
+    /// some may be written already by a process before this one. Returns those that must not be
+    /// written, and why.
+    async fn before_write(
+        &self,
+        _service: &NumberService,
+        _ids: &[String],
+    ) -> Vec<(String, Error)> {
+        Vec::new()
+    }
+
+    /// Ends what [`Work::before_write`] began, for documents that are written by now or certainly were
+    /// not.
+    async fn after_write(&self, _service: &NumberService, _ids: &[String]) {}
+
     /// Does what has to follow once a page is written, for the documents that were.
     async fn settle(&self, _service: &NumberService, _written: &[String]) {}
 
@@ -176,7 +195,7 @@ pub trait Work: Debug + Send + Sync {
         let mut text = String::new();
         let left = left + 1;
         if let Some(name) = unit.database() {
-            text.push_str(&format!("({left}) {name}\n"));
+            let _ = writeln!(text, "({left}) {name}");
         }
         for line in &report.lines {
             text.push_str(line);

@@ -1,16 +1,16 @@
 //! Doing what another job planned, and taking back what another job did: both go through its journal.
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     JobError,
     operation::{Argument, ArgumentKind, Operation, PageContext, Preparation, Work},
-    scope::{Form, Over},
+    scope::{Form, Over, Scope},
 };
 use crate::{
     repository::{Applied, Way},
-    service::{Error, Failure, PageOutcome},
+    service::{Error, Failure, NumberService, PageOutcome},
 };
 
 /// Does what a dry run planned, and nothing else.
@@ -26,6 +26,8 @@ pub(super) struct Revert;
 struct Replay {
     job: String,
     way: Way,
+    /// The work whose plan it is: it knows what is to be done beside the writing.
+    planned: Option<Box<dyn Work>>,
 }
 
 const ARGUMENTS: &[Argument] = &[Argument {
@@ -54,7 +56,8 @@ impl Operation for Apply {
     }
 
     async fn prepare(&self, job: &Preparation<'_>) -> Result<Box<dyn Work>, JobError> {
-        Ok(Box::new(Replay::of(job, Way::Forward)))
+        let planned = Some(planned_work(job).await?);
+        Ok(Box::new(Replay { planned, ..Replay::of(job, Way::Forward) }))
     }
 }
 
@@ -83,15 +86,56 @@ impl Operation for Revert {
 
 impl Replay {
     fn of(job: &Preparation<'_>, way: Way) -> Self {
-        let id = job.arguments.get("job").and_then(Value::as_str).unwrap_or_default();
-        Self { job: id.to_owned(), way }
+        Self { job: id_of(job).to_owned(), way, planned: None }
     }
+}
+
+fn id_of<'a>(job: &Preparation<'a>) -> &'a str {
+    job.arguments.get("job").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The work of the job that made the plan.
+async fn planned_work(job: &Preparation<'_>) -> Result<Box<dyn Work>, JobError> {
+    let id = id_of(job);
+    let stored = job.jobs.load(id).await.map_err(Error::from)?;
+    let planner = stored.ok_or_else(|| JobError::UnknownJob(id.to_owned()))?.job;
+    let named = |it: &&&dyn Operation| it.name() == planner.operation;
+    let operation = job.operations.iter().find(named);
+    let operation =
+        operation.ok_or_else(|| JobError::UnknownOperation(planner.operation.clone()))?;
+    let scope = Some(&planner.scope).filter(|it| **it != json!({}));
+    let scope = Scope::parse(scope, operation.forms()).map_err(|err| JobError::Wrong {
+        member: "scope".to_owned(),
+        problem: err.to_string(),
+        value: planner.scope.clone(),
+    })?;
+    let (arguments, dry_run) = (&planner.arguments, job.dry_run);
+    operation.prepare(&Preparation { arguments, scope: &scope, dry_run, ..*job }).await
 }
 
 #[async_trait]
 impl Work for Replay {
     fn over(&self) -> Over {
         Over::Once
+    }
+
+    async fn before_write(&self, service: &NumberService, ids: &[String]) -> Vec<(String, Error)> {
+        match &self.planned {
+            Some(work) => work.before_write(service, ids).await,
+            None => Vec::new(),
+        }
+    }
+
+    async fn after_write(&self, service: &NumberService, ids: &[String]) {
+        if let Some(work) = &self.planned {
+            work.after_write(service, ids).await;
+        }
+    }
+
+    async fn settle(&self, service: &NumberService, written: &[String]) {
+        if let Some(work) = &self.planned {
+            work.settle(service, written).await;
+        }
     }
 
     async fn page(&self, page: &PageContext<'_>) -> Result<PageOutcome, Error> {

@@ -1,9 +1,10 @@
 //! How a job goes through its units, page by page: plan, record, write.
 
-use std::time::Duration;
+use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::{
     keeper::{Keeper, Stop},
@@ -72,6 +73,11 @@ impl Run<'_> {
     pub(super) async fn go(&self, units: &[Unit]) -> Result<(), Stop> {
         if let Some(narrator) = self.narrator {
             narrator.tell(self.work.opening(units.len()));
+        }
+        if let Some(narrator) = self.narrator {
+            // What was told of these before is not told again; the others come in their turn.
+            let done = (0..units.len() as u64).filter(|number| self.job.done.contains(*number));
+            done.for_each(|number| narrator.tell_unit(number, String::new()));
         }
         let open = (0_u64..).zip(units).filter(|(number, _)| !self.job.done.contains(*number));
         let walks = open.map(|(number, unit)| {
@@ -179,6 +185,7 @@ impl Run<'_> {
                 let (service, plan) = self.service.planning();
                 let context = PageContext {
                     service: &service,
+                    live: (!self.job.dry_run).then_some(self.service),
                     jobs: self.repository,
                     unit,
                     after: after.as_deref(),
@@ -208,6 +215,7 @@ impl Run<'_> {
         }
         let page = RecordedPage {
             number: walk.page,
+            stamp: Uuid::new_v4().simple().to_string(),
             sets: planned.recorded.clone(),
             after: place.after.clone(),
             next: place.next.clone(),
@@ -244,34 +252,67 @@ impl Run<'_> {
         if self.job.dry_run {
             return ids.map(|id| (id, Ok(true))).collect();
         }
-        let applied = self.service.carry_out_planned(&planned.sets).await;
-        let mut outcomes = self.patiently(applied, &planned.recorded).await;
-        let written: Vec<String> = ids
-            .clone()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Ok(true)))
-            .map(|(id, _)| id)
-            .collect();
+        let refused = self.before_write(&planned.recorded).await;
+        let open = |id: &str| !refused.contains_key(id);
+        let (sets, recorded) = if refused.is_empty() {
+            (Cow::Borrowed(&planned.sets), Cow::Borrowed(&planned.recorded))
+        } else {
+            let sets = planned.sets.iter().filter(|set| open(set.id())).cloned().collect();
+            let recorded = planned.recorded.iter().filter(|set| open(set.id())).cloned().collect();
+            (Cow::Owned(sets), Cow::Owned(recorded))
+        };
+        let applied = self.service.carry_out_planned(&sets).await;
+        let outcomes = self.patiently(applied, &recorded).await;
+        self.after_write(&recorded, &outcomes).await;
+        let mut outcomes = outcomes.into_iter();
+        let outcome = |id: String| match refused.get(&id) {
+            Some(failed) => Some((id, Err(failed.clone()))),
+            None => Some((id, outcomes.next()?)),
+        };
+        ids.filter_map(outcome).collect()
+    }
+
+    /// What is done outside before these sets are written; those that must not be.
+    async fn before_write(&self, sets: &[RecordedSet]) -> HashMap<String, Failed> {
+        let ids: Vec<String> = sets.iter().map(|set| set.id().to_owned()).collect();
+        let refused = self.work.before_write(self.service, &ids).await;
+        refused.into_iter().map(|(id, err)| (id, Failed::from(err))).collect()
+    }
+
+    /// What follows once it is known what became of these sets.
+    async fn after_write(&self, sets: &[RecordedSet], outcomes: &[Result<bool, Failed>]) {
+        let ids = |is: fn(&Result<bool, Failed>) -> bool| -> Vec<String> {
+            let sets = sets.iter().zip(outcomes).filter(|(_, outcome)| is(outcome));
+            sets.map(|(set, _)| set.id().to_owned()).collect()
+        };
+        let certain = ids(|outcome| outcome.as_ref().map_or_else(|it| !it.is_in_doubt, |_| true));
+        if !certain.is_empty() {
+            self.work.after_write(self.service, &certain).await;
+        }
+        let written = ids(|outcome| *outcome == Ok(true));
         if !written.is_empty() {
             self.work.settle(self.service, &written).await;
         }
-        ids.zip(outcomes.drain(..)).collect()
     }
 
     /// Finishes a page that a process before this one recorded.
     async fn finish(&self, sets: &[RecordedSet]) -> Result<Vec<Result<bool, Failed>>, Stop> {
         self.keeper.check()?;
-        let applied = self.service.carry_out_recorded(sets, Way::Forward).await;
-        let outcomes = self.patiently(applied, sets).await;
+        let refused = self.before_write(sets).await;
+        let open = sets.iter().filter(|set| !refused.contains_key(set.id()));
+        let open: Vec<RecordedSet> = open.cloned().collect();
+        let applied = self.service.carry_out_recorded(&open, Way::Forward).await;
+        let outcomes = self.patiently(applied, &open).await;
         // What was done before was done by this job.
         let outcomes: Vec<_> =
             outcomes.into_iter().map(|it| if it == Ok(false) { Ok(true) } else { it }).collect();
-        let done = sets.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let done: Vec<String> = done.map(|(set, _)| set.id().to_owned()).collect();
-        if !done.is_empty() {
-            self.work.settle(self.service, &done).await;
-        }
-        Ok(outcomes)
+        self.after_write(&open, &outcomes).await;
+        let mut outcomes = outcomes.into_iter();
+        let outcome = |set: &RecordedSet| match refused.get(set.id()) {
+            Some(failed) => Some(Err(failed.clone())),
+            None => outcomes.next(),
+        };
+        Ok(sets.iter().filter_map(outcome).collect())
     }
 
     /// Tries again what failed for a passing reason.
@@ -366,6 +407,8 @@ impl Run<'_> {
 struct Failed {
     /// Whether it was changed by somebody else, so that it can be planned again.
     is_stale: bool,
+    /// Whether it may have been written all the same.
+    is_in_doubt: bool,
     error: &'static str,
     message: String,
 }
@@ -376,6 +419,7 @@ impl Walk<'_> {
         let outcome = &mut planned.outcome;
         let tally = &mut self.report.tally;
         tally.read += outcome.read;
+        tally.changed += outcome.changed;
         tally.unchanged += outcome.unchanged;
         tally.skipped += outcome.skipped;
         for (id, failure) in std::mem::take(&mut outcome.failed) {
@@ -429,6 +473,13 @@ impl Walk<'_> {
     }
 }
 
+impl From<Error> for Failed {
+    fn from(err: Error) -> Self {
+        let (error, message) = (err.id(), err.to_string());
+        Self { is_stale: false, is_in_doubt: false, error, message }
+    }
+}
+
 fn may_pass(applied: &Applied) -> bool {
     matches!(applied, Applied::Failed(err) if err.leaves_doubt())
 }
@@ -439,11 +490,12 @@ fn outcome(applied: Applied) -> Result<bool, Failed> {
         Applied::Done => Ok(false),
         Applied::Stale => {
             let message = "somebody else changed it".to_owned();
-            Err(Failed { is_stale: true, error: "datastore_conflict", message })
+            let error = "datastore_conflict";
+            Err(Failed { is_stale: true, is_in_doubt: false, error, message })
         }
         Applied::Failed(err) => {
-            let err = Error::from(err);
-            Err(Failed { is_stale: false, error: err.id(), message: err.to_string() })
+            let is_in_doubt = err.leaves_doubt();
+            Err(Failed { is_in_doubt, ..Failed::from(Error::from(err)) })
         }
     }
 }

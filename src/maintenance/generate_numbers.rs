@@ -87,11 +87,17 @@ impl Work for Generate {
         let existing: Vec<&String> = report.found(EXISTING).collect();
         let (made, failed) = (&report.done, &report.failed);
         let _ = writeln!(text, "generated numbers in database {name} for {}:", made.len());
-        made.iter().for_each(|number| text.push_str(&format!("{number}\n")));
+        for number in made {
+            let _ = writeln!(text, "{number}");
+        }
         let _ = writeln!(text, "numbers existed already for {}:", existing.len());
-        existing.iter().for_each(|number| text.push_str(&format!("{number}\n")));
+        for number in existing {
+            let _ = writeln!(text, "{number}");
+        }
         let _ = writeln!(text, "generating numbers failed for {}:", failed.len());
-        failed.iter().for_each(|(number, _)| text.push_str(&format!("{number}\n")));
+        for (number, _) in failed {
+            let _ = writeln!(text, "{number}");
+        }
         text
     }
 

@@ -253,8 +253,13 @@ fn account(body: &Body, key: &'static str) -> Result<Option<AccountId>, Undecoda
     }
 }
 
+/// The state as a document spells it, under today's name or the old one.
+pub(super) fn stored_state(body: &Body) -> Option<&str> {
+    text(body, "pvt_state").or_else(|| text(body, "pvt_number_state"))
+}
+
 fn read_state(body: &Body) -> Result<State, UndecodableField> {
-    let stored = text(body, "pvt_state").or_else(|| text(body, "pvt_number_state"));
+    let stored = stored_state(body);
     let stored = stored.ok_or(UndecodableField { field: "pvt_state", problem: "is missing" })?;
     let problem = "is not a state of a number";
     State::parse(stored).map_err(|_| UndecodableField { field: "pvt_state", problem })

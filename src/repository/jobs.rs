@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{RecordedSet, RepositoryError, write_id};
 use crate::store::{
     Body, DbName, Document, Expect, IdRange, Kind, Order, Query, Question, Rev, SharedStore,
-    WRITE_ID, Write,
+    StoreError, WRITE_ID, Write,
 };
 
 /// The database of jobs.
@@ -22,6 +22,8 @@ pub(super) const DATABASE: &str = "number_manager_jobs";
 const ACTIVE: &str = "active";
 /// The most bytes of the sets in one part of a journal.
 const PART_BYTES: usize = 900_000;
+/// How many documents of an old job are removed at once: parts of a journal are large.
+const FORGOTTEN_AT_ONCE: usize = 20;
 /// How often a document that several processes change is read and written again.
 const TRIES: u32 = 20;
 
@@ -213,6 +215,9 @@ pub struct ActiveJob {
 pub struct RecordedPage {
     /// Which one, from 0.
     pub number: u64,
+    /// What tells this recording from another one of the same page, so that it can be tried again when
+    /// nobody knows whether it was stored.
+    pub stamp: String,
     /// What it writes.
     pub sets: Vec<RecordedSet>,
     /// Where it began; `None` for the first.
@@ -486,6 +491,84 @@ impl JobRepository {
         Ok((jobs?.into_iter().map(|stored| stored.job).collect(), next))
     }
 
+    /// Claims a turn of something that runs by the clock: `true` for the one process that is to run it
+    /// now. The very first turn is nobody's: whoever installs us in the afternoon does not expect the
+    /// work of the night before.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn claim_turn(&self, name: &str, turn: &str) -> Result<bool, RepositoryError> {
+        let id = format!("turn:{name}");
+        let found = self.store.get(&database(), &id).await?.live();
+        let last = found.as_ref().and_then(|found| found.body.get("turn")?.as_str());
+        // Times of this form are ordered as texts are.
+        if last.is_some_and(|last| last >= turn) {
+            return Ok(false);
+        }
+        let is_first = found.is_none();
+        let expect = found.map_or(Expect::Absent, |found| Expect::At(found.rev));
+        let body = object(json!({ "pvt_type": "job_turn", "turn": turn }));
+        match self.put(&id, expect, body).await {
+            Ok(_) => Ok(!is_first),
+            Err(RepositoryError::Conflict { .. }) => Ok(false),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// The oldest jobs.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn oldest(&self, limit: usize) -> Result<Vec<Job>, RepositoryError> {
+        let (question, order, after) = (Question::All, Order::Ascending, None);
+        let query = Query { question, range: IdRange::starting_with("job:"), order, after, limit };
+        let page = self.store.query(&database(), &query).await?;
+        let jobs: Result<Vec<_>, _> = page.documents.into_iter().map(stored).collect();
+        Ok(jobs?.into_iter().map(|stored| stored.job).collect())
+    }
+
+    /// Removes a job that has ended, with its journal. The job itself goes last, so that what is left
+    /// of it when this is interrupted is found again.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`], [`RepositoryError::Conflict`] when somebody else removes it, too.
+    pub async fn forget(&self, id: &str) -> Result<(), RepositoryError> {
+        for prefix in [format!("journal:{id}:"), format!("units:{id}"), job_id(id)] {
+            loop {
+                let query = Query {
+                    question: Question::All,
+                    range: IdRange::starting_with(&prefix),
+                    order: Order::Ascending,
+                    after: None,
+                    limit: FORGOTTEN_AT_ONCE,
+                };
+                let found = self.store.query(&database(), &query).await?.documents;
+                if found.is_empty() {
+                    break;
+                }
+                let delete = |document: Document| {
+                    let mut left = Body::new();
+                    stamped(&mut left);
+                    vec![Write::delete(database(), document.id, document.rev, left)]
+                };
+                let sets = found.into_iter().map(delete).collect();
+                for outcome in self.store.commit_many(sets).await {
+                    match outcome {
+                        Ok(_) => (),
+                        Err(err) if err.error.kind == Kind::Conflict => {
+                            return Err(RepositoryError::Conflict { id: id.to_owned() });
+                        }
+                        Err(err) => return Err(err.error.into()),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Stores what a job works through. Whoever was first counts.
     ///
     /// # Errors
@@ -546,13 +629,14 @@ impl JobRepository {
                 body.insert("report".to_owned(), json!(page.report));
                 body.insert("is_last".to_owned(), true.into());
             }
-            stamped(&mut body);
+            body.insert(WRITE_ID.to_owned(), page.stamp.as_str().into());
             let id = format!("journal:{job}:{unit:06}:{:06}:{number:03}", page.number);
             Write::put(database(), id, Expect::Absent, body)
         };
         let set = parts.into_iter().enumerate().map(write).collect();
         match self.store.commit(set).await {
-            Ok(_) => Ok(()),
+            Ok(done) if done.quorum => Ok(()),
+            Ok(_) => Err(not_safe(job)),
             Err(err) if err.error.kind == Kind::Conflict => {
                 Err(RepositoryError::Conflict { id: job.to_owned() })
             }
@@ -636,6 +720,7 @@ impl JobRepository {
     async fn put(&self, id: &str, expect: Expect, mut body: Body) -> Result<Rev, RepositoryError> {
         stamped(&mut body);
         match self.store.commit(vec![Write::put(database(), id, expect, body)]).await {
+            Ok(done) if !done.quorum => Err(not_safe(id)),
             Ok(done) => done.revs.into_iter().next().ok_or_else(|| unreadable(id)),
             Err(err) if err.error.kind == Kind::Conflict => {
                 Err(RepositoryError::Conflict { id: id.to_owned() })
@@ -685,14 +770,22 @@ fn page_number(id: &str) -> Option<u64> {
 fn recorded_page(document: &Document, number: u64) -> Result<RecordedPage, RepositoryError> {
     let place = |key: &str| document.body.get(key).and_then(Value::as_str).map(str::to_owned);
     let (after, next) = (place("after"), place("next"));
+    let stamp = place(WRITE_ID).unwrap_or_default();
     let report = document.body.get("report").cloned().unwrap_or_default();
     let report = serde_json::from_value(report).map_err(|_| unreadable(&document.id))?;
-    Ok(RecordedPage { number, sets: sets_of(document)?, after, next, report })
+    Ok(RecordedPage { number, stamp, sets: sets_of(document)?, after, next, report })
 }
 
 fn sets_of(document: &Document) -> Result<Vec<RecordedSet>, RepositoryError> {
     let sets = document.body.get("sets").cloned().unwrap_or_default();
     serde_json::from_value(sets).map_err(|_| unreadable(&document.id))
+}
+
+/// A write that not enough nodes have: what was won by it is not held.
+fn not_safe(id: &str) -> RepositoryError {
+    StoreError::new(Kind::Unavailable, "commit", &database(), id)
+        .caused_by("the write did not reach the quorum")
+        .into()
 }
 
 /// A document of ours that somebody spoilt.

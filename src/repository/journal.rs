@@ -367,10 +367,10 @@ impl RecordedSet {
     }
 }
 
-/// The members of `these` that `those` lacks or has otherwise.
-fn differing(these: &Body, those: &Body) -> Body {
-    let differs = |(key, value): &(&String, &Value)| those.get(*key) != Some(*value);
-    these.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
+/// The members of a document that the other lacks or has otherwise.
+fn differing(body: &Body, other: &Body) -> Body {
+    let differs = |(key, value): &(&String, &Value)| other.get(*key) != Some(*value);
+    body.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn bare_tombstone() -> Body {

@@ -21,6 +21,7 @@ mod keys;
 mod mirror;
 mod numbers;
 mod offers;
+mod port_requests;
 mod ports;
 mod purchases;
 mod requests;
@@ -28,6 +29,7 @@ mod search_settings;
 mod settings;
 mod settings_documents;
 mod stock;
+mod views;
 
 pub use crate::store::Application;
 pub use accounts::{Account, AccountRepository, BelowPage};
@@ -44,10 +46,11 @@ pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
 pub use mirror::MirrorStatus;
 pub use numbers::{
-    CarrierPage, Cleared, Decision, Grounds, HeldPage, NumberRepository, Opened, OwnersPage, Saved,
-    Seen, SeenPage, Span, Stored, Suspects, Unlike, Vacancy,
+    CarrierPage, Cleared, Decision, Grounds, HeldPage, NumberRepository, Opened, OwnersPage, Pick,
+    PickedPage, Saved, Seen, SeenPage, Span, Stored, Suspects, Unlike, Vacancy,
 };
 pub use offers::Offer;
+pub use port_requests::{PortRequest, PortRequestPage};
 pub use ports::{Port, PortRepository};
 pub use purchases::Purchase;
 pub use requests::{Claim, Claimed, RequestRepository};

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The database of port requests.
-const DATABASE: &str = "port_requests";
+pub(super) const DATABASE: &str = "port_requests";
 /// For how long what was read counts as known, at most.
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// How many changes are read at once.

@@ -22,7 +22,7 @@ const FEATURES: &str = "features";
 /// The section of the platform's settings.
 const DEFAULT: &str = "default";
 /// The feature that only administrators may use.
-const ADMIN_ONLY: &str = "carrier_name";
+pub(super) const ADMIN_ONLY: &str = "carrier_name";
 /// How often a document is read and decided about again because somebody else was faster.
 const TRIES: u32 = 5;
 

@@ -24,12 +24,17 @@ mod generate;
 mod identify;
 mod list;
 mod lookup;
+mod migration;
 mod outside;
+mod parting;
 mod planning;
+mod port_requests;
 mod porting;
+mod purge;
 mod quantities;
 mod reconcile;
 mod release;
+mod removal;
 mod remove_copies;
 mod remove_orphans;
 mod repair;
@@ -37,8 +42,10 @@ mod reserve;
 mod search;
 mod sources;
 mod system_config;
+mod unassigned;
 mod update;
 mod used_by;
+mod views;
 mod walk;
 
 use std::{sync::Arc, time::Duration};
@@ -65,7 +72,9 @@ pub use self::{
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    parting::{Parting, Shape},
     planning::{Failure, PageOutcome},
+    purge::Purge,
     quantities::AccountQuantities,
     reconcile::Reconciliation,
     remove_copies::CONTRADICTING,
@@ -75,6 +84,7 @@ pub use self::{
     system_config::{MASK, Moved, SystemConfig},
     update::Update,
     used_by::{CLAIMED_TWICE, NOT_OWNED},
+    views::{CREATED, INSTALLED},
     walk::Walk,
 };
 use crate::{

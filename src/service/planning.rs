@@ -20,6 +20,8 @@ pub struct Failure {
 pub struct PageOutcome {
     /// How many were looked at.
     pub read: u64,
+    /// How many were changed that are no documents, and so in no plan.
+    pub changed: u64,
     /// How many are right already.
     pub unchanged: u64,
     /// How many the operation is not about.
@@ -75,6 +77,20 @@ impl NumberService {
 }
 
 impl PageOutcome {
+    /// Both together, going on where the second does.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.read += other.read;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.skipped += other.skipped;
+        self.failed.extend(other.failed);
+        self.right.extend(other.right);
+        self.found.extend(other.found);
+        self.lines.extend(other.lines);
+        Self { next: other.next, ..self }
+    }
+
     /// Counts what could not be done.
     pub fn fail(&mut self, id: impl Into<String>, err: &Error) {
         self.failed.push((id.into(), Failure::from(err)));

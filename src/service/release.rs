@@ -11,9 +11,9 @@ use crate::{
     repository::{Decision, Opened, Saved},
 };
 
-struct Release;
+pub(super) struct Release;
 
-struct Deletion;
+pub(super) struct Deletion;
 
 impl NumberService {
     /// Releases a number: it goes back to the account that reserved it before, or becomes what the

@@ -312,6 +312,14 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
     /// and from several processes at once.
     async fn create_database(&self, db: &DbName) -> Result<(), StoreError>;
 
+    /// Whether a database has the indexes of its kind as this build has them. Where it has not,
+    /// [`DocumentStore::create_database`] installs them.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NoDatabase`] when the database does not exist.
+    async fn has_current_indexes(&self, db: &DbName) -> Result<bool, StoreError>;
+
     /// Drops one of our own dated databases (`number_manager_…-YYYYMM` or `-YYYYMMDD`). Dropping
     /// one that does not exist succeeds.
     ///

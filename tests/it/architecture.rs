@@ -18,7 +18,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("service", &["domain", "repository", "carriers", "providers"]),
     ("jobs", &["domain", "repository", "service"]),
     ("maintenance", &["domain", "service", "jobs"]),
-    ("api", &["domain", "telemetry", "auth", "service", "jobs"]),
+    ("sup", &["domain", "service"]),
+    ("api", &["domain", "telemetry", "auth", "service", "jobs", "sup"]),
     ("config", &["store", "telemetry", "auth", "jobs", "api"]),
     (
         "cli",
@@ -33,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "service",
             "jobs",
             "maintenance",
+            "sup",
             "api",
             "config",
         ],

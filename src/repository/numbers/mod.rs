@@ -8,6 +8,7 @@ mod bulk;
 mod by_owner;
 mod carriers;
 mod listing;
+mod picked;
 mod save;
 mod seen;
 mod stored;
@@ -18,6 +19,7 @@ pub use self::{
     by_owner::OwnersPage,
     carriers::CarrierPage,
     listing::{HeldPage, Span},
+    picked::{Pick, PickedPage},
     save::Decision,
     seen::{Seen, SeenPage},
     stored::{Stored, Vacancy},

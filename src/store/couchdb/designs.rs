@@ -77,6 +77,15 @@ impl CouchStore {
         Err(Failure::Own(Kind::Unavailable, "the indexes are being changed by someone else"))
     }
 
+    /// Whether a database has the indexes of its kind as this build has them.
+    pub(super) async fn are_indexes_current(&self, db: &DbName) -> Result<bool, Failure> {
+        // Read in any case: it says whether there is such a database.
+        let stored = self.stored_design(db).await?;
+        let is_same =
+            |indexes: Indexes| stored.is_some_and(|stored| stored.body == indexes.design());
+        Ok(Indexes::of(db).is_none_or(is_same))
+    }
+
     async fn stored_design(&self, db: &DbName) -> Result<Option<Stored>, Failure> {
         match self.transport.read(&self.on_document(Method::GET, db, DESIGN)).await {
             Ok(answer) => Ok(Some(answer.decode()?)),

@@ -182,6 +182,11 @@ impl DocumentStore for CouchStore {
         made.map(drop).map_err(|failure| databases::not_made(failure, "create_database", db))
     }
 
+    async fn has_current_indexes(&self, db: &DbName) -> Result<bool, StoreError> {
+        let current = self.are_indexes_current(db).await;
+        current.map_err(|failure| failure.of_read("has_current_indexes", db.as_str(), ""))
+    }
+
     async fn drop_database(&self, db: &DbName) -> Result<(), StoreError> {
         let dropped = self.drop_dated(db).await;
         dropped.map_err(|failure| failure.of_read("drop_database", db.as_str(), ""))

@@ -205,14 +205,12 @@ impl DryRunStore {
 impl DocumentStore for DryRunStore {
     async fn get(&self, db: &DbName, id: &str) -> Result<Lookup, StoreError> {
         let own = self.overlay().lookup(db, id);
-        match own {
-            Some(lookup) => Ok(lookup),
-            None => {
-                let found = self.below.get(db, id).await?;
-                self.remember(|memory| memory.read(db, id, &found));
-                Ok(found)
-            }
+        if let Some(lookup) = own {
+            return Ok(lookup);
         }
+        let found = self.below.get(db, id).await?;
+        self.remember(|memory| memory.read(db, id, &found));
+        Ok(found)
     }
 
     async fn live_versions(&self, db: &DbName, id: &str) -> Result<Vec<Document>, StoreError> {
@@ -309,6 +307,11 @@ impl DocumentStore for DryRunStore {
             self.overlay().create(db);
         }
         Ok(())
+    }
+
+    async fn has_current_indexes(&self, db: &DbName) -> Result<bool, StoreError> {
+        let answer = self.below.has_current_indexes(db);
+        self.ask_below("has_current_indexes", db, true, answer).await
     }
 
     async fn drop_database(&self, db: &DbName) -> Result<(), StoreError> {

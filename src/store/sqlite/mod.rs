@@ -286,6 +286,15 @@ impl DocumentStore for SqliteStore {
             .map_err(|fault| fault.into_error("create_database", db, ""))
     }
 
+    /// The indexes of all databases are made with the file.
+    async fn has_current_indexes(&self, db: &DbName) -> Result<bool, StoreError> {
+        let name = db.clone();
+        self.read(move |connection| reader::must_exist(connection, &name))
+            .await
+            .map(|()| true)
+            .map_err(|fault| fault.into_error("has_current_indexes", db, ""))
+    }
+
     async fn drop_database(&self, db: &DbName) -> Result<(), StoreError> {
         if !rules::is_dated(db) {
             return Err(StoreError::new(Kind::Refused, "drop_database", db, ""));

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::http::Method;
+use jiff::SignedDuration;
 use number_manager::store::{Body, Expect, SharedStore, Write};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -27,6 +28,7 @@ over_both_stores! {
     a_job_that_nobody_runs_is_found,
     a_job_of_a_dead_process_goes_on_where_it_was,
     whoever_lost_the_lease_stops,
+    old_jobs_are_forgotten,
 }
 
 /// How many numbers most cases have: more than one page in each of two databases.
@@ -460,4 +462,22 @@ async fn whoever_lost_the_lease_stops(world: &World) {
     assert_eq!(converted(&carriers(world).await), some, "it has stopped");
     assert!(some < NUMBERS, "it had ended before");
     assert_eq!(look(world, &job).await["state"], "running", "it is the other one's");
+}
+
+async fn old_jobs_are_forgotten(world: &World) {
+    keep(world).await;
+    let old = convert(world, &conversion()).await;
+    let path = format!("/v2/jobs/{}", text(&old, "id"));
+    let jobs = world.app.jobs();
+    jobs.forget_old().await.unwrap();
+    world.ask(Who::Admin, Method::GET, &path, None).await.check_status(200);
+    world.app.clock().advance(SignedDuration::from_hours(24 * 31));
+    let young = convert(world, &conversion()).await;
+    jobs.forget_old().await.unwrap();
+    world.ask(Who::Admin, Method::GET, &path, None).await.check_status(404);
+    assert_eq!(text(&look(world, &young).await, "state"), "succeeded");
+    let db = number_manager::store::DbName::new("number_manager_jobs");
+    let left = world.store.changes(&db, None, 1000).await.unwrap().rows;
+    let live: Vec<_> = left.into_iter().filter(|row| !row.deleted).map(|row| row.id).collect();
+    assert!(live.iter().all(|id| !id.contains(text(&old, "id"))), "{live:?}");
 }

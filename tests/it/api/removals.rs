@@ -1,306 +1,301 @@
-//! The removals: what goes, what stays, and that nothing goes for not having been seen.
+//! Purging, deleting, and releasing what an account holds.
 
-use axum::http::Method;
-use number_manager::store::{Body, DbName};
+use std::sync::Arc;
+
+use number_manager::{
+    providers::Registry,
+    service::NumberService,
+    store::{Body, DbName, Expect, Write},
+};
 use serde_json::{Value, json};
 
 use super::{
-    repairs::{
-        body, change, check_counts, delete, failures, found, journaled, keep_many, members, revert,
-        run, run_on, with_faults,
-    },
-    world::{MADE, Who, World, account_db, number_db, over_both_stores},
+    operation::{act, asked, counts, members, raw, run, run_confirmed, say},
+    world::{UNLIMITED, World, account_db, number_db, over_both_stores},
 };
 use crate::support::{
-    app::{ACCOUNT, PARENT},
-    blind::Faults,
+    app::{ACCOUNT, PARENT, STRANGER, TestApp},
+    providers::{Recorder, SCRIPTED, Script, Scripted},
 };
 
 over_both_stores! {
-    wrong_assignments_go,
-    numbers_without_copies_go,
-    copies_without_numbers_go,
-    nothing_goes_unless_it_is_confirmed,
-    what_was_removed_is_put_back,
-    what_a_look_up_misses_stays,
-    what_cannot_be_read_stays,
-    all_of_many_pages_go_at_once,
-    the_report_in_words,
+    what_really_is_in_a_state_is_purged_with_its_copies,
+    only_two_states_are_purged,
+    a_purge_ends_though_a_document_cannot_be_removed,
+    numbers_are_deleted_as_they_were_typed,
+    providers_take_off_what_a_deleted_number_had,
+    a_number_stays_when_its_provider_fails,
+    a_plan_that_is_applied_asks_the_providers,
+    an_account_loses_everything_that_it_holds,
+    what_an_account_that_is_gone_holds_is_released,
+    a_release_is_taken_back,
 }
 
-const OPERATIONS: [&str; 3] =
-    ["remove_wrong_assignments", "remove_orphan_numbers", "remove_orphan_mirrors"];
+const A: &str = "+14155550101";
+const B: &str = "+14155550102";
+const C: &str = "+14155550103";
+const D: &str = "+14155550104";
+const E: &str = "+14165550105";
+/// An account of which nothing is left.
+const GONE: &str = "3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c";
 
-const RIGHT: &str = "+14155550101";
-const MOVED: &str = "+14155550102";
-const UNSAID: &str = "+14155550103";
-const OWNED: &str = "+14155550104";
-const NAMES_IT: &str = "+14165550105";
-const UNREADABLE: &str = "+14165550106";
-const DELETED: &str = "+14165550107";
-const BARE: &str = "+14175550108";
-const FREE: &str = "+14175550109";
-const ABANDONED: &str = "+14175550110";
-const NOWHERE: &str = "+14995550111";
-const ALL: [&str; 11] =
-    [RIGHT, MOVED, UNSAID, OWNED, NAMES_IT, UNREADABLE, DELETED, BARE, FREE, ABANDONED, NOWHERE];
-/// An account that has no database.
-const NO_DATABASE: &str = "3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c";
-
-fn of(owner: &str) -> Value {
-    json!({"pvt_assigned_to": owner, "pvt_state": "in_service"})
+fn held(account: &str) -> Value {
+    json!({"pvt_state": "in_service", "pvt_assigned_to": account, "pvt_used_by": "callflow"})
 }
 
-fn alone(members: Value) -> Body {
-    let mut alone = json!({
-        "pvt_type": "number", "pvt_module_name": "knm_local", "pvt_state": "in_service",
-        "pvt_created": MADE, "pvt_modified": MADE,
+async fn keep_discoveries(world: &World) {
+    world.keep(A, json!({"pvt_state": "discovery"})).await;
+    world.keep(B, json!({"pvt_number_state": "discovery"})).await;
+    let mut body = held(ACCOUNT);
+    // Today's name counts, and not the old one.
+    body["pvt_number_state"] = json!("discovery");
+    world.keep(C, body).await;
+    let owned = json!({
+        "pvt_state": "discovery", "pvt_assigned_to": ACCOUNT,
+        "pvt_previously_assigned_to": STRANGER,
     });
-    for (key, value) in body(members) {
-        alone[key] = value;
+    world.keep(D, owned).await;
+    world.keep(E, json!({"pvt_state": "discovery"})).await;
+}
+
+async fn what_really_is_in_a_state_is_purged_with_its_copies(world: &World) {
+    keep_discoveries(world).await;
+    let before = members(world).await;
+    // A copy that an interrupted move left with the last owner.
+    let stray = world.document(D).await.unwrap().body;
+    world.put(account_db(STRANGER), D, stray).await;
+    let untouched = raw(world).await;
+    let data = json!({"state": "discovery", "scope": {"databases": ["+1415"]}, "page_size": 2});
+    let plan = run(&world.app, "purge", &data).await;
+    assert_eq!((&plan["options"]["dry_run"], counts(&plan)), (&json!(true), (3, 0)));
+    assert_eq!(raw(world).await, untouched);
+
+    let job = run_confirmed(&world.app, "purge", &data).await;
+    assert_eq!((&job["state"], counts(&job)), (&json!("succeeded"), (3, 0)));
+    for number in [A, B, D] {
+        assert_eq!(world.document(number).await, None, "{number}");
     }
-    body(alone)
-}
-
-/// Numbers and copies that do not go together, in the ways in which that can be.
-async fn keep(world: &World) {
-    let copies = account_db(ACCOUNT);
-    world.keep(RIGHT, of(ACCOUNT)).await;
-    // Somebody else's, and the copy says so.
-    world.keep(MOVED, of(PARENT)).await;
-    world.put(copies.clone(), MOVED, alone(of(PARENT))).await;
-    // The copy says nothing, and there is no number.
-    world.put(copies.clone(), UNSAID, alone(json!({}))).await;
-    // The copy is wrong, and the number is the account's.
-    world.keep(OWNED, of(ACCOUNT)).await;
-    change(world, copies.clone(), OWNED, json!({"pvt_assigned_to": PARENT})).await;
-    // The copy says it is the account's, and there is no number.
-    world.put(copies.clone(), NAMES_IT, alone(of(ACCOUNT))).await;
-    world.put(number_db(UNREADABLE), UNREADABLE, alone(json!({"pvt_assigned_to": 7}))).await;
-    world.put(copies.clone(), UNREADABLE, alone(of(PARENT))).await;
-    world.keep(DELETED, of(ACCOUNT)).await;
-    delete(world, number_db(DELETED), DELETED).await;
-    world.keep(BARE, of(ACCOUNT)).await;
-    delete(world, copies.clone(), BARE).await;
-    world.keep(FREE, json!({"pvt_state": "available"})).await;
-    world.put(number_db(ABANDONED), ABANDONED, alone(of(NO_DATABASE))).await;
-    // There is no database of numbers for this one.
-    world.put(copies, NOWHERE, alone(of(PARENT))).await;
-    // Neither stock nor what belongs to a month is looked at.
-    world.put(DbName::new("numbers/managed"), "+14195550100", alone(of(ACCOUNT))).await;
-    let month = format!("{}-202401", account_db(ACCOUNT));
-    world.put(DbName::new(month), "+14195550101", alone(of(PARENT))).await;
-}
-
-fn confirmed(operation: &str) -> Value {
-    json!({"scope": {"all": true}, "confirm": operation})
-}
-
-/// What is there: per number whether there is a document and whether the account has a copy.
-async fn there(world: &World) -> Vec<(&'static str, bool, bool)> {
-    let mut there = Vec::new();
-    for number in ALL {
-        let has_copy = world.copy(ACCOUNT, number).await.is_some();
-        there.push((number, world.document(number).await.is_some(), has_copy));
+    for account in [ACCOUNT, STRANGER] {
+        assert_eq!(world.copy(account, D).await, None, "{account} has still a copy");
     }
-    there
-}
+    assert!(world.document(C).await.is_some() && world.document(E).await.is_some());
+    assert_eq!(counts(&run_confirmed(&world.app, "purge", &data).await), (0, 0));
 
-/// Runs an operation twice and checks that exactly these are gone: first numbers, then copies.
-async fn check_gone(world: &World, operation: &str, numbers: &[&str], copies: &[&str]) -> Value {
-    let mut wanted = there(world).await;
-    for (number, is_there, has_copy) in &mut wanted {
-        *is_there &= !numbers.contains(number);
-        *has_copy &= !copies.contains(number);
+    act(&world.app, &job, "revert").await;
+    let stray = world.store.get(&account_db(STRANGER), D).await.unwrap().live();
+    if let Some(found) = stray {
+        // It was there before, so it is there again.
+        let delete = Write::delete(account_db(STRANGER), D, found.rev, Body::new());
+        world.store.commit(vec![delete]).await.unwrap();
     }
-    let job = run(world, operation, &confirmed(operation)).await;
-    assert_eq!(there(world).await, wanted, "{operation} {job}");
-    for (db, id) in [
-        (DbName::new("numbers/managed"), "+14195550100"),
-        (DbName::new(format!("{}-202401", account_db(ACCOUNT))), "+14195550101"),
-    ] {
-        assert!(world.store.get(&db, id).await.unwrap().live().is_some(), "{operation} {db}");
+    assert_eq!(members(world).await, before);
+    let text = say(
+        &world.app,
+        "purge",
+        &json!({"state": "discovery", "scope": {"prefix": "+14155550"}, "confirm": "purge"}),
+    )
+    .await;
+    let line = "removing 3 numbers in state 'discovery' from numbers%2F%2B1415\n";
+    assert_eq!(text, line);
+}
+
+async fn only_two_states_are_purged(world: &World) {
+    keep_discoveries(world).await;
+    let before = raw(world).await;
+    for state in ["in_service", "available", "reserved", "aging", "released", "port_in", "x", ""] {
+        let data = json!({"state": state, "scope": {"all": true}, "confirm": "purge"});
+        let answer = asked(&world.app, "purge", &data).await;
+        answer.check_status(400);
+        assert!(answer.text.contains(state), "{}", answer.text);
     }
-    let before = world.everything().await;
-    let again = run(world, operation, &confirmed(operation)).await;
-    assert_eq!(again["counts"]["changed"], 0, "{operation} {again}");
-    assert_eq!(world.everything().await, before);
-    job
+    let stock = json!({"state": "deleted", "scope": {"databases": ["numbers/managed"]}});
+    let answer = asked(&world.app, "purge", &stock).await;
+    assert!(answer.status == 400 || answer.json()["data"]["state"] == "failed", "{}", answer.text);
+    assert_eq!(raw(world).await, before);
+    let deleted = "+14155550177";
+    world.keep(deleted, json!({"pvt_state": "deleted"})).await;
+    let data = json!({"state": "deleted", "scope": {"all": true}});
+    assert_eq!(counts(&run_confirmed(&world.app, "purge", &data).await), (1, 0));
+    assert_eq!(world.document(deleted).await, None);
 }
 
-async fn done_with(world: &World) {
-    let month = DbName::new(format!("{}-202401", account_db(ACCOUNT)));
-    for db in [DbName::new("numbers/managed"), month] {
-        for id in ["+14195550100", "+14195550101"] {
-            if world.store.get(&db, id).await.unwrap().live().is_some() {
-                delete(world, db.clone(), id).await;
-            }
-        }
-    }
-    world.clear().await;
+async fn a_purge_ends_though_a_document_cannot_be_removed(world: &World) {
+    world.keep(A, json!({"pvt_state": "discovery", "pvt_ported_in": "perhaps"})).await;
+    world.keep(B, json!({"pvt_state": "discovery"})).await;
+    let data = json!({"state": "discovery", "scope": {"all": true}, "page_size": 1});
+    let job = run_confirmed(&world.app, "purge", &data).await;
+    assert_eq!((&job["state"], counts(&job)), (&json!("partial"), (1, 1)));
+    assert_eq!(job["failures"][0]["id"], A);
+    assert!(world.document(A).await.is_some());
 }
 
-async fn wrong_assignments_go(world: &World) {
-    keep(world).await;
-    let number = world.document(OWNED).await.unwrap();
-    let job = check_gone(world, "remove_wrong_assignments", &[], &[MOVED, UNSAID]).await;
-    // Two are gone, one was put right, two could not be read.
-    check_counts(&job, "partial", [9, 3, 4, 0, 2]);
-    let failed = [(UNREADABLE, "datastore_fault"), (NOWHERE, "datastore_fault")];
-    assert_eq!(failures(&job), failed);
-    assert_eq!(world.document(OWNED).await.as_ref(), Some(&number));
-    assert_eq!(world.copy(ACCOUNT, OWNED).await.unwrap().body, number.body);
-    assert!(world.copy(PARENT, MOVED).await.is_some());
-    done_with(world).await;
+async fn numbers_are_deleted_as_they_were_typed(world: &World) {
+    world.keep(A, held(ACCOUNT)).await;
+    world.keep(C, held(STRANGER)).await;
+    let before = members(world).await;
+    let data = json!({"scope": {"numbers": ["415 555-0101", B, "911"]}});
+    let plan = run(&world.app, "delete_numbers", &data).await;
+    assert_eq!((&plan["options"]["dry_run"], counts(&plan)), (&json!(true), (1, 2)));
+    assert_eq!(members(world).await, before);
+    let mut confirmed = data.clone();
+    confirmed["confirm"] = json!("delete_numbers");
+    let text = say(&world.app, "delete_numbers", &confirmed).await;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Removed 415 555-0101");
+    assert_eq!(lines[1], format!("ERROR: number {B} not found"));
+    assert_eq!(lines[2], "ERROR: number 911 is not reconcilable");
+    assert_eq!((world.document(A).await, world.copy(ACCOUNT, A).await), (None, None));
+    assert!(world.document(C).await.is_some());
+    let again = run_confirmed(&world.app, "delete_numbers", &data).await;
+    assert_eq!(counts(&again), (0, 3));
+    let jobs = world.app.get("/v2/jobs").token(&world.app.admin()).send().await.data(200);
+    let is_it = |job: &&Value| job["counts"]["changed"] == 1 && job["options"]["dry_run"] == false;
+    let job = jobs.as_array().unwrap().iter().find(is_it).unwrap().clone();
+    act(&world.app, &job, "revert").await;
+    assert_eq!(members(world).await, before);
 }
 
-async fn numbers_without_copies_go(world: &World) {
-    keep(world).await;
-    let gone = [BARE, ABANDONED];
-    let job = check_gone(world, "remove_orphan_numbers", &gone, &[]).await;
-    check_counts(&job, "partial", [7, 2, 3, 1, 1]);
-    assert_eq!(failures(&job), [(UNREADABLE, "datastore_fault")]);
-    assert_eq!(found(&job, "no_account"), json!([ABANDONED]));
-    done_with(world).await;
+/// A process with a provider of emergency addresses that does as it is told.
+async fn scripted(world: &World, script: Script) -> (TestApp, Scripted, Recorder) {
+    let settings = json!({"default": {"e911_provider": SCRIPTED}});
+    let settings = serde_json::from_value(settings).unwrap();
+    world.put(DbName::new("system_config"), "number_manager", settings).await;
+    let (provider, recorder) = (Scripted::new(script), Recorder::default());
+    let registry = Registry::with(provider.clone());
+    let notifier = Arc::new(recorder.clone());
+    let change = |service: NumberService| service.with_providers(registry).with_notifier(notifier);
+    (TestApp::serving(world.store.clone(), UNLIMITED, change).await, provider, recorder)
 }
 
-async fn copies_without_numbers_go(world: &World) {
-    keep(world).await;
-    let gone = [UNSAID, NAMES_IT, DELETED];
-    let job = check_gone(world, "remove_orphan_mirrors", &[], &gone).await;
-    check_counts(&job, "partial", [9, 3, 5, 0, 1]);
-    assert_eq!(failures(&job), [(NOWHERE, "datastore_fault")]);
-    // What is no number's is not touched, whatever its id begins with.
-    done_with(world).await;
-    let flow = json!({"pvt_type": "callflow", "numbers": []});
-    world.put(account_db(ACCOUNT), NAMES_IT, body(flow)).await;
-    let more = json!({"pvt_type": "number"});
-    world.put(account_db(ACCOUNT), "+x", body(more)).await;
-    let job = run(world, "remove_orphan_mirrors", &confirmed("remove_orphan_mirrors")).await;
-    check_counts(&job, "succeeded", [2, 0, 0, 2, 0]);
-    done_with(world).await;
+fn with_address(account: &str, street: &str) -> Value {
+    let address = json!({"street_address": street, "locality": "X", "region": "CA"});
+    let mut members = held(account);
+    members["e911"] = address.clone();
+    members["pvt_features"] = json!({"e911": address});
+    members
 }
 
-async fn nothing_goes_unless_it_is_confirmed(world: &World) {
-    keep(world).await;
-    let before = world.everything().await;
-    for operation in OPERATIONS {
-        let job = run(world, operation, &json!({"scope": {"all": true}, "page_size": 1})).await;
-        assert_eq!(job["options"]["dry_run"], true, "{job}");
-        let wanted = if operation == "remove_orphan_numbers" { 2 } else { 3 };
-        assert_eq!(job["counts"]["changed"], wanted, "{job}");
-        for data in [
-            json!({"scope": {"all": true}, "confirm": "yes"}),
-            json!({"scope": {"all": true}, "dry_run": false}),
-            json!({"scope": {"numbers": [RIGHT]}, "confirm": operation}),
-        ] {
-            let path = format!("/v2/maintenance/{operation}");
-            let answer = world.ask(Who::Admin, Method::POST, &path, Some(&data)).await;
-            assert_eq!(answer.status.as_u16(), 400, "{operation} {data}");
-        }
-        assert_eq!(world.everything().await, before, "{operation}");
-    }
-    done_with(world).await;
+async fn providers_take_off_what_a_deleted_number_had(world: &World) {
+    let (app, provider, _) = scripted(world, Script::Obey).await;
+    world.keep(A, with_address(ACCOUNT, "1 A")).await;
+    world.keep(C, held(ACCOUNT)).await;
+    let data = json!({"scope": {"numbers": [A, C]}});
+    run(&app, "delete_numbers", &data).await;
+    assert_eq!(provider.calls(), [""; 0], "a plan asks nobody");
+    assert_eq!(counts(&run_confirmed(&app, "delete_numbers", &data).await), (2, 0));
+    assert_eq!(provider.calls(), ["provide \"1 A\" -> none"]);
+    world.keep(B, with_address(ACCOUNT, "1 B")).await;
+    let data = json!({"scope": {"accounts": [ACCOUNT]}});
+    assert_eq!(counts(&run(&app, "release_account", &data).await), (1, 0));
+    assert_eq!(provider.calls(), ["provide \"1 B\" -> none"]);
+    assert_eq!(counts(&run(&app, "release_account", &data).await), (0, 0));
+    assert_eq!(provider.calls(), [""; 0]);
 }
 
-async fn what_was_removed_is_put_back(world: &World) {
-    for operation in OPERATIONS {
-        keep(world).await;
-        let before = members(world, &ALL).await;
-        let job = run(world, operation, &confirmed(operation)).await;
-        assert_ne!(members(world, &ALL).await, before);
-        let taken_back = revert(world, &job).await;
-        assert_eq!(taken_back["counts"]["changed"], job["counts"]["changed"], "{taken_back}");
-        assert_eq!(taken_back["state"], "succeeded");
-        assert_eq!(members(world, &ALL).await, before, "{operation}");
-        done_with(world).await;
-    }
+async fn a_number_stays_when_its_provider_fails(world: &World) {
+    let (app, provider, _) = scripted(world, Script::Fail).await;
+    world.keep(A, with_address(ACCOUNT, "1 A")).await;
+    world.keep(C, held(ACCOUNT)).await;
+    let data = json!({"scope": {"numbers": [A, C]}});
+    let job = run_confirmed(&app, "delete_numbers", &data).await;
+    assert_eq!((&job["state"], counts(&job)), (&json!("partial"), (1, 1)));
+    assert_eq!(job["failures"][0]["id"], A);
+    assert_eq!(provider.calls(), ["provide \"1 A\" -> none"]);
+    assert!(world.document(A).await.is_some() && world.copy(ACCOUNT, A).await.is_some());
+    assert_eq!(world.document(C).await, None);
 }
 
-async fn what_a_look_up_misses_stays(world: &World) {
-    for number in [RIGHT, MOVED] {
-        world.keep(number, of(ACCOUNT)).await;
-    }
-    let before = world.everything().await;
-    let overlooked = vec![RIGHT, MOVED];
-    let app = with_faults(world, Faults { overlooked, ..Faults::default() }).await;
-    for operation in OPERATIONS {
-        let job = run_on(&app, operation, &confirmed(operation)).await;
-        check_counts(&job, "succeeded", [2, 0, 2, 0, 0]);
-        assert_eq!(world.everything().await, before, "{operation}");
-    }
+async fn a_plan_that_is_applied_asks_the_providers(world: &World) {
+    let (app, provider, _) = scripted(world, Script::Obey).await;
+    world.keep(A, with_address(ACCOUNT, "1 A")).await;
+    let plan = run(&app, "delete_numbers", &json!({"scope": {"numbers": [A]}})).await;
+    let applied = act(&app, &plan, "apply").await;
+    assert_eq!((&applied["state"], counts(&applied)), (&json!("succeeded"), (1, 0)));
+    assert_eq!(provider.calls(), ["provide \"1 A\" -> none"]);
+    assert_eq!(world.document(A).await, None);
 }
 
-/// Each removal, over a store that cannot say what is on the other side.
-async fn what_cannot_be_read_stays(world: &World) {
-    keep(world).await;
-    let before = world.everything().await;
-    let (numbers, accounts) = (DbName::new("numbers/"), DbName::new("account/"));
-    for (operation, calls) in [
-        ("remove_wrong_assignments", vec![("get", &numbers)]),
-        ("remove_wrong_assignments", vec![("databases", &numbers)]),
-        ("remove_orphan_numbers", vec![("revisions", &accounts)]),
-        ("remove_orphan_numbers", vec![("get", &accounts)]),
-        ("remove_orphan_numbers", vec![("get", &numbers)]),
-        ("remove_orphan_mirrors", vec![("revisions", &numbers)]),
-        ("remove_orphan_mirrors", vec![("get", &numbers)]),
-        ("remove_orphan_mirrors", vec![("databases", &numbers)]),
-    ] {
-        let unreadable = calls.iter().map(|(call, db)| (*call, (*db).clone())).collect();
-        let app = with_faults(world, Faults { unreadable, ..Faults::default() }).await;
-        let job = run_on(&app, operation, &confirmed(operation)).await;
-        assert_eq!(job["counts"]["changed"], 0, "{operation} {calls:?} {job}");
-        assert_ne!(job["counts"]["failed"], 0, "{operation} {calls:?} {job}");
-        assert_eq!(world.everything().await, before, "{operation} {calls:?}");
-    }
-    // Which accounts there are must be known, too.
-    let unreadable = vec![("databases", accounts)];
-    let app = with_faults(world, Faults { unreadable, ..Faults::default() }).await;
-    let data = json!({"scope": {"databases": ["+1417"]}, "confirm": "remove_orphan_numbers"});
-    let job = run_on(&app, "remove_orphan_numbers", &data).await;
-    assert_eq!((&job["state"], &job["counts"]["changed"]), (&json!("failed"), &json!(0)));
-    assert_eq!(world.everything().await, before);
-    // One that cannot be read does not hold up the others.
-    let unreadable = vec![("revisions", account_db(PARENT))];
-    let app = with_faults(world, Faults { unreadable, ..Faults::default() }).await;
-    let job = run_on(&app, "remove_orphan_numbers", &confirmed("remove_orphan_numbers")).await;
-    assert_eq!(job["counts"]["changed"], 2, "{job}");
-    assert!(failures(&job).contains(&(MOVED, "datastore_fault")), "{job}");
-    done_with(world).await;
+/// Stores the number document only.
+async fn keep_without_copy(world: &World, number: &str, account: &str) {
+    world.keep(number, json!({"pvt_state": "available"})).await;
+    let mut found = world.document(number).await.unwrap();
+    found.body.extend(serde_json::from_value::<Body>(held(account)).unwrap());
+    let put = Write::put(number_db(number), number, Expect::At(found.rev), found.body);
+    world.store.commit(vec![put]).await.unwrap();
 }
 
-/// The pages stay where they are while what they show goes away.
-async fn all_of_many_pages_go_at_once(world: &World) {
-    const NUMBERS: u64 = 2500;
-    let numbers: Vec<String> = (0..NUMBERS).map(|n| format!("+1418555{n:04}")).collect();
-    keep_many(world, &numbers, json!({"pvt_assigned_to": PARENT})).await;
-    let mut data = confirmed("remove_wrong_assignments");
-    data["page_size"] = json!(500);
-    let job = run(world, "remove_wrong_assignments", &data).await;
-    check_counts(&job, "succeeded", [NUMBERS, NUMBERS, 0, 0, 0]);
-    assert_eq!(journaled(world, &job).await, numbers, "each copy once");
-    for number in &numbers {
+async fn an_account_loses_everything_that_it_holds(world: &World) {
+    world.keep(A, held(ACCOUNT)).await;
+    keep_without_copy(world, B, ACCOUNT).await;
+    let mut reserved = held(ACCOUNT);
+    reserved["pvt_reserve_history"] = json!([ACCOUNT, PARENT]);
+    world.keep(C, reserved).await;
+    let mut local = held(ACCOUNT);
+    local["pvt_module_name"] = json!("knm_local");
+    local["pvt_features"] = json!({"local": {}});
+    world.keep(D, local).await;
+    world.keep(E, held(ACCOUNT)).await;
+    world.keep("+14165550199", held(STRANGER)).await;
+    let strangers = world.document("+14165550199").await;
+    let data = json!({"scope": {"accounts": [ACCOUNT]}, "page_size": 2});
+    let mut plan = data.clone();
+    plan["dry_run"] = json!(true);
+    let before = raw(world).await;
+    assert_eq!(counts(&run(&world.app, "release_account", &plan).await), (5, 0));
+    assert_eq!(raw(world).await, before);
+
+    let job = run(&world.app, "release_account", &data).await;
+    assert_eq!((&job["state"], counts(&job)), (&json!("succeeded"), (5, 0)), "{job}");
+    let state = async |number: &str| {
+        let body = world.document(number).await.map(|found| Value::Object(found.body));
+        body.map(|body| (body["pvt_state"].clone(), body["pvt_assigned_to"].clone()))
+    };
+    for number in [A, B, E] {
+        assert_eq!(state(number).await, Some((json!("aging"), Value::Null)), "{number}");
         assert_eq!(world.copy(ACCOUNT, number).await, None, "{number}");
     }
-    // Their owner has none, so they are orphans now.
-    let mut data = confirmed("remove_orphan_numbers");
-    data["page_size"] = json!(500);
-    let job = run(world, "remove_orphan_numbers", &data).await;
-    check_counts(&job, "succeeded", [NUMBERS, NUMBERS, 0, 0, 0]);
-    assert_eq!(journaled(world, &job).await, numbers, "each number once");
+    assert_eq!(state(C).await, Some((json!("reserved"), json!(PARENT))));
+    assert!(world.copy(PARENT, C).await.is_some());
+    assert_eq!(state(D).await, None);
+    assert_eq!(world.document("+14165550199").await, strangers);
+    assert_eq!(counts(&run(&world.app, "release_account", &data).await), (0, 0));
 }
 
-async fn the_report_in_words(world: &World) {
-    keep(world).await;
-    let data = json!({"scope": {"accounts": [ACCOUNT]}, "confirm": "remove_wrong_assignments"});
-    let path = "/v2/maintenance/remove_wrong_assignments";
-    let ask = world.app.ask(Method::POST, path).token(&world.app.admin());
-    let answer = ask.header("Accept", "text/plain").data(&data).send().await;
-    answer.check_status(200);
-    let begins = "::: start removing wrong assigned numbers from 1 account dbs\n\
-        (1) processing 'account%2F0f%2F0f%2F0f0f0f0f0f0f0f0f0f0f0f0f0f0f' database\n     \
-        3 wrong assignments to remove\n     +14165550106 failed: ";
-    assert!(answer.text.starts_with(begins), "{}", answer.text);
-    assert!(answer.text.ends_with("::: done. 2 failed\n\n"), "{}", answer.text);
-    done_with(world).await;
+async fn what_an_account_that_is_gone_holds_is_released(world: &World) {
+    keep_without_copy(world, A, GONE).await;
+    let data = json!({"scope": {"accounts": [GONE]}});
+    let text = say(&world.app, "release_account", &data).await;
+    let wanted = format!(
+        "released numbers of account {GONE} for 1:\n{A}\nreleasing numbers failed for 0:\n"
+    );
+    assert_eq!(text, wanted);
+    assert_eq!(world.owner(A).await, None);
+    let db = account_db(GONE);
+    assert_eq!(world.store.databases(db.as_str()).await.unwrap(), []);
+}
+
+async fn a_release_is_taken_back(world: &World) {
+    world.keep(A, held(ACCOUNT)).await;
+    let mut reserved = held(ACCOUNT);
+    reserved["pvt_reserve_history"] = json!([ACCOUNT, PARENT]);
+    world.keep(C, reserved).await;
+    // A number of stock, whose claim is given back and taken again with it.
+    let mut managed = held(ACCOUNT);
+    managed["pvt_module_name"] = json!("knm_managed");
+    world.keep(E, managed).await;
+    let claimed = json!({
+        "pvt_type": "number", "pvt_module_name": "knm_managed", "pvt_state": "in_service",
+        "pvt_account_id": PARENT, "pvt_assigned_to": ACCOUNT,
+    });
+    let stock = DbName::new("numbers/managed");
+    world.put(stock.clone(), E, serde_json::from_value(claimed).unwrap()).await;
+    let before = members(world).await;
+    let data = json!({"scope": {"accounts": [ACCOUNT]}});
+    let job = run(&world.app, "release_account", &data).await;
+    // The stock's document counts as well.
+    assert_eq!((&job["state"], counts(&job)), (&json!("succeeded"), (4, 0)), "{job}");
+    let item = world.store.get(&stock, E).await.unwrap().live().unwrap();
+    assert_eq!(item.body.get("pvt_state"), Some(&json!("available")));
+    act(&world.app, &job, "revert").await;
+    assert_eq!(members(world).await, before);
 }

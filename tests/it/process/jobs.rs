@@ -14,13 +14,13 @@ use crate::support::{
 };
 
 /// How many numbers are converted.
-const NUMBERS: usize = 600;
+pub(super) const NUMBERS: usize = 600;
 /// How often the program is killed.
 const KILLS: usize = 5;
 /// How long a job may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
-fn number(place: usize) -> String {
+pub(super) fn number(place: usize) -> String {
     format!("+14{}5550{:04}", 10 + place % 3, place)
 }
 
@@ -33,7 +33,7 @@ fn number_db(number: &str) -> DbName {
 }
 
 /// Numbers of a carrier in three databases, every one of two accounts.
-async fn keep(store: &SharedStore) {
+pub(super) async fn keep(store: &SharedStore) {
     for place in 0..3 {
         store.create_database(&number_db(&number(place))).await.unwrap();
     }
@@ -57,7 +57,7 @@ async fn keep(store: &SharedStore) {
 }
 
 /// Short leases, so that a job is taken over soon.
-fn hurry(home: &mut Home) {
+pub(super) fn hurry(home: &mut Home) {
     for (name, value) in [("lease_ms", "600"), ("renewal_ms", "50"), ("poll_ms", "50")] {
         home.set(&format!("jobs__{name}"), value);
     }
@@ -86,7 +86,7 @@ async fn until(service: &Service, id: &str, changed: u64) -> Value {
 }
 
 /// How often a number was written and whether it and its copy have the new carrier.
-async fn check_each_once(store: &dyn DocumentStore) {
+pub(super) async fn check_each_once(store: &dyn DocumentStore) {
     for place in 0..NUMBERS {
         let id = number(place);
         for db in [number_db(&id), account_db([A, B][place % 2])] {

@@ -5,6 +5,7 @@ mod crash;
 mod jobs;
 mod kill;
 mod load;
+mod maintenance;
 mod outage;
 mod replicas;
 mod settings;

@@ -84,6 +84,10 @@ impl DocumentStore for MeddlingStore {
         self.inner.create_database(db).await
     }
 
+    async fn has_current_indexes(&self, db: &DbName) -> Result<bool, StoreError> {
+        self.inner.has_current_indexes(db).await
+    }
+
     async fn drop_database(&self, db: &DbName) -> Result<(), StoreError> {
         self.inner.drop_database(db).await
     }

@@ -225,7 +225,8 @@ pub(crate) fn kill(id: u32) {
     signal("-KILL", id);
 }
 
-fn signal(signal: &str, id: u32) {
+/// Sends a process a signal.
+pub(crate) fn signal(signal: &str, id: u32) {
     assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
 }
 

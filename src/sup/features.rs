@@ -1,17 +1,16 @@
 //! The old commands about features, and the words that they print.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::report::{Refusal, Refused, Report};
 use crate::{
-    domain::{AccountId, E164, KNOWN_FEATURES},
-    service::{Error, FeatureHolder, FeatureListKind, FeaturePermissions},
+    domain::{AccountId, Actor, E164, KNOWN_FEATURES},
+    service::{Error, FeatureHolder, FeatureListKind, FeaturePermissions, NumberService},
 };
 
-use super::{Api, envelope::Reply, extract::AdminCall, fault::Fault, features};
-
 /// Whose lists a command is about, as given.
-#[derive(Clone, Debug)]
-pub(super) enum Subject {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
     /// A number.
     Number(String),
     /// The reseller of an account.
@@ -21,8 +20,8 @@ pub(super) enum Subject {
 }
 
 /// An old command about features.
-#[derive(Clone, Debug)]
-pub(super) enum FeatureCommand {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeatureCommand {
     /// Which features there are.
     All,
     /// Whose documents route a number: the number and the account, as given.
@@ -46,72 +45,90 @@ pub(super) enum FeatureCommand {
     EnsureAdminOnly,
 }
 
-/// Runs a command, and answers in the form that was asked for.
+/// Runs a command.
 pub(super) async fn run(
-    api: &Api,
-    call: &AdminCall,
+    service: &NumberService,
+    actor: &Actor,
     command: FeatureCommand,
-) -> Result<Reply, Fault> {
+) -> Result<Report, Refused> {
     let (data, text) = match command {
         FeatureCommand::All => (json!({ "features": KNOWN_FEATURES }), known()),
         FeatureCommand::AppUsing(number, account) => {
             let account = account_of(&account)?;
-            let number = api.service.parse(&number).await?;
-            let app = api.service.app_using(&call.actor, &account, &number).await?;
+            let number = service.parse(&number).await.map_err(unread)?;
+            let app = service.app_using(actor, &account, &number).await.map_err(unread)?;
             let line = app.map_or_else(String::new, |app| format!("{app}\n"));
             (json!({ "app": app }), line)
         }
         FeatureCommand::Show(subject) => {
-            let holder = holder(api, &subject).await.map_err(|fault| in_words(call, fault))?;
-            let shown = api.service.feature_permissions(&call.actor, &holder).await;
-            let shown = shown.map_err(|error| refused(call, &subject, error))?;
-            (features::body(&shown), words(&subject, &holder, &shown))
+            let holder = holder(service, &subject).await?;
+            let shown = service.feature_permissions(actor, &holder).await;
+            let shown = shown.map_err(|error| refused(&subject, error))?;
+            (shown_permissions(&shown), words(&subject, &holder, &shown))
         }
         FeatureCommand::Change { subject, kind, add, feature } => {
-            let holder = holder(api, &subject).await.map_err(|fault| in_words(call, fault))?;
-            let change = (kind, add);
-            let changed = api.service.change_feature(&call.actor, &holder, change, &feature).await;
-            let changed = changed.map_err(|error| refused(call, &subject, error))?;
-            (features::body(&changed), words(&subject, &holder, &changed))
+            let holder = holder(service, &subject).await?;
+            let changed = service.change_feature(actor, &holder, (kind, add), &feature).await;
+            let changed = changed.map_err(|error| refused(&subject, error))?;
+            (shown_permissions(&changed), words(&subject, &holder, &changed))
         }
         FeatureCommand::Reset => {
-            let reset = api.service.reset_allowed_features(&call.actor).await?;
-            (features::body(&reset), of_system(&reset))
+            let reset = service.reset_allowed_features(actor).await.map_err(unread)?;
+            (shown_permissions(&reset), of_system(&reset))
         }
         FeatureCommand::EnsureAdminOnly => {
-            let (added, after) = api.service.ensure_admin_only_features(&call.actor).await?;
+            let ensured = service.ensure_admin_only_features(actor).await;
+            let (added, after) = ensured.map_err(unread)?;
             let text = added.map_or_else(String::new, |feature| {
                 let said = "Adding the following admin-only number features to system_config: ";
                 format!("{said}{feature}\n{}", of_system(&after))
             });
-            (features::body(&after), text)
+            (shown_permissions(&after), text)
         }
     };
-    Ok(if call.wants_text { Reply::text(text) } else { Reply::ok(data) })
+    Ok(Report { data, text })
 }
 
-fn account_of(text: &str) -> Result<AccountId, Fault> {
-    AccountId::parse_any(text).map_err(|_| Fault::invalid_account(text))
+/// The lists as data.
+#[must_use]
+pub fn shown_permissions(permissions: &FeaturePermissions) -> Value {
+    let mut shown = json!({
+        "allowed": permissions.allowed,
+        "denied": permissions.denied,
+        "effective": {
+            "allowed": permissions.effective_allowed,
+            "denied": permissions.effective_denied,
+            "available": permissions.available,
+        },
+    });
+    if let Some(reseller) = &permissions.reseller {
+        shown["reseller_id"] = reseller.as_str().into();
+    }
+    shown
 }
 
-async fn holder(api: &Api, subject: &Subject) -> Result<FeatureHolder, Fault> {
+fn account_of(text: &str) -> Result<AccountId, Refused> {
+    AccountId::parse_any(text).map_err(|_| {
+        let line = Some("ERROR: bad identifier".to_owned());
+        Refused { why: Refusal::Account(text.to_owned()), line }
+    })
+}
+
+async fn holder(service: &NumberService, subject: &Subject) -> Result<FeatureHolder, Refused> {
     Ok(match subject {
-        Subject::Number(text) => FeatureHolder::Number(api.service.parse(text).await?),
+        Subject::Number(text) => FeatureHolder::Number(service.parse(text).await.map_err(unread)?),
         Subject::ResellerOf(text) => FeatureHolder::ResellerOf(account_of(text)?),
         Subject::System => FeatureHolder::System,
     })
 }
 
-fn in_words(call: &AdminCall, fault: Fault) -> Fault {
-    if call.wants_text {
-        let line = format!("ERROR: {}", fault.message);
-        return fault.in_words(&line);
-    }
-    fault
+fn unread(error: Error) -> Refused {
+    let line = Some(format!("ERROR: {}", error.id()));
+    Refused { why: Box::new(error).into(), line }
 }
 
-/// In words, a refusal is what the old command printed.
-fn refused(call: &AdminCall, subject: &Subject, error: Error) -> Fault {
+/// A refusal in the words of the old command.
+fn refused(subject: &Subject, error: Error) -> Refused {
     let line = match (&error, subject) {
         (Error::UnknownFeature(name), _) => {
             format!("Feature '{name}' is not a known feature.\n{}", known().trim_end())
@@ -119,8 +136,7 @@ fn refused(call: &AdminCall, subject: &Subject, error: Error) -> Fault {
         (other, Subject::Number(number)) => format!("Error with number {number}: {}", other.id()),
         (other, _) => format!("ERROR: {}", other.id()),
     };
-    let fault = Fault::from(error);
-    if call.wants_text { fault.in_words(&line) } else { fault }
+    Refused { why: Box::new(error).into(), line: Some(line) }
 }
 
 fn known() -> String {
