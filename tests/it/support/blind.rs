@@ -173,6 +173,10 @@ impl DocumentStore for BlindStore {
         self.inner.migrate(databases).await
     }
 
+    async fn has_current_indexes(&self, db: &DbName) -> Result<bool, StoreError> {
+        self.inner.has_current_indexes(db).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.inner.ping().await
     }
