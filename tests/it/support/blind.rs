@@ -118,10 +118,6 @@ impl DocumentStore for BlindStore {
         self.inner.applications(db, numbers).await
     }
 
-    async fn has_current_indexes(&self, db: &DbName) -> Result<bool, StoreError> {
-        self.inner.has_current_indexes(db).await
-    }
-
     async fn databases(&self, prefix: &str) -> Result<Vec<DbName>, StoreError> {
         self.check("databases", prefix)?;
         self.inner.databases(prefix).await
