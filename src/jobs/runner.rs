@@ -51,6 +51,8 @@ struct Walk<'a> {
     unit: &'a Unit,
     database: Option<String>,
     report: Report,
+    /// Whether anybody listens to the report in words, which grows with the unit.
+    is_told: bool,
     told: UnitReport,
     /// The number that the next recorded page has.
     page: u64,
@@ -86,12 +88,15 @@ impl Run<'_> {
         let open = (0_u64..).zip(units).filter(|(number, _)| !self.job.done.contains(*number));
         let mut stages: BTreeMap<u8, Vec<_>> = BTreeMap::new();
         for (number, unit) in open {
-            let left = units.len().saturating_sub(usize::try_from(number).unwrap_or_default() + 1);
-            let walk = self.go_through(number, unit, left);
-            stages.entry(self.work.stage(unit)).or_default().push(walk);
+            stages.entry(self.work.stage(unit)).or_default().push((number, unit));
         }
-        for walks in stages.into_values() {
-            let mut walks = stream::iter(walks).buffer_unordered(self.job.concurrency.max(1));
+        for open in stages.into_values() {
+            // A walk is made when its turn comes: there may be thousands.
+            let walks = stream::iter(open).map(|(number, unit)| {
+                let place = usize::try_from(number).unwrap_or_default();
+                self.go_through(number, unit, units.len().saturating_sub(place + 1))
+            });
+            let mut walks = walks.buffer_unordered(self.job.concurrency.max(1));
             while let Some(ended) = walks.next().await {
                 ended?;
             }
@@ -106,6 +111,7 @@ impl Run<'_> {
             unit,
             database,
             report: Report::default(),
+            is_told: self.narrator.is_some(),
             told: UnitReport::default(),
             page: 0,
         };
@@ -435,9 +441,11 @@ impl Walk<'_> {
         for (kind, id) in &outcome.found {
             self.report.find(kind, id.clone());
         }
-        self.told.found.append(&mut outcome.found);
-        self.told.done.append(&mut outcome.right);
-        self.told.lines.append(&mut outcome.lines);
+        if self.is_told {
+            self.told.found.append(&mut outcome.found);
+            self.told.done.append(&mut outcome.right);
+            self.told.lines.append(&mut outcome.lines);
+        }
     }
 
     /// Counts what was written; returns what has to be planned again.
@@ -451,7 +459,9 @@ impl Walk<'_> {
             match outcome {
                 Ok(_) => {
                     self.report.tally.changed += 1;
-                    self.told.done.push(id.to_owned());
+                    if self.is_told {
+                        self.told.done.push(id.to_owned());
+                    }
                 }
                 Err(failed) if failed.is_stale => stale.push(id.to_owned()),
                 Err(failed) => self.fail(id, failed.error, &failed.message),
@@ -461,7 +471,9 @@ impl Walk<'_> {
     }
 
     fn fail(&mut self, id: &str, error: &str, message: &str) {
-        self.told.failed.push((id.to_owned(), message.to_owned()));
+        if self.is_told {
+            self.told.failed.push((id.to_owned(), message.to_owned()));
+        }
         self.report.fail(JobFailure {
             id: id.to_owned(),
             database: self.database.clone(),
