@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -91,14 +91,21 @@ impl Run<'_> {
             stages.entry(self.work.stage(unit)).or_default().push((number, unit));
         }
         for open in stages.into_values() {
-            // A walk is made when its turn comes: there may be thousands.
-            let walks = stream::iter(open).map(|(number, unit)| {
-                let place = usize::try_from(number).unwrap_or_default();
-                self.go_through(number, unit, units.len().saturating_sub(place + 1))
-            });
-            let mut walks = walks.buffer_unordered(self.job.concurrency.max(1));
-            while let Some(ended) = walks.next().await {
-                ended?;
+            let mut waiting = open.into_iter();
+            let mut walks = FuturesUnordered::new();
+            loop {
+                // A walk is made when its turn comes: there may be thousands.
+                while walks.len() < self.job.concurrency.max(1)
+                    && let Some((number, unit)) = waiting.next()
+                {
+                    let place = usize::try_from(number).unwrap_or_default();
+                    let left = units.len().saturating_sub(place + 1);
+                    walks.push(self.go_through(number, unit, left));
+                }
+                match walks.next().await {
+                    Some(ended) => ended?,
+                    None => break,
+                }
             }
         }
         Ok(())
