@@ -12,10 +12,7 @@ mod support;
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,8 +23,6 @@ use number_manager::store::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
-
 use support::{Outcome, Server, Service, compare, per_second, spread};
 
 /// How many databases a job works on at once, and so does the raw side.
@@ -159,7 +154,11 @@ async fn memory(size: Size) -> Outcome<()> {
         let file = dir.path().join("number-manager.sqlite");
         let store = SqliteStore::open(&file, &SqliteConfig::default())?;
         for id in size.account_ids() {
-            store.create_database(&DbName::new(account_database(&id))).await?;
+            let db = DbName::new(account_database(&id));
+            store.create_database(&db).await?;
+            let account = Body::from_iter([("pvt_type".to_owned(), "account".into())]);
+            let write = Write::put(db, id, Expect::Absent, account);
+            store.commit(vec![write]).await.map_err(|err| err.error)?;
         }
         for name in size.names() {
             store.create_database(&DbName::new(name.as_str())).await?;
@@ -205,7 +204,8 @@ fn check(job: &Value, changed: usize) -> Outcome<()> {
     if job["state"] == "succeeded" && job["counts"]["changed"] == changed {
         return Ok(());
     }
-    Err(format!("not {changed} changed: {job}").into())
+    let told = (&job["state"], &job["counts"], &job["failures"][0]);
+    Err(format!("not {changed} changed: {told:?}").into())
 }
 
 async fn against_couchdb(url: &str, raw: &Raw) -> Outcome<()> {
@@ -284,7 +284,7 @@ async fn against_couchdb(url: &str, raw: &Raw) -> Outcome<()> {
         let begun = Instant::now();
         let job = service.run("audit", json!({"scope": {"all": true}})).await?;
         if job["state"] != "succeeded" || job["findings"] != json!({}) {
-            return Err(format!("the audit found {job}").into());
+            return Err(format!("the audit found {} {}", job["state"], job["findings"]).into());
         }
         ours.push(per_second(numbers, begun.elapsed()));
     }
@@ -295,38 +295,49 @@ async fn against_couchdb(url: &str, raw: &Raw) -> Outcome<()> {
     Ok(())
 }
 
-/// How long reads of single numbers take while nothing runs, and while a job does.
+/// How long reads of single numbers take while nothing runs, and while a job does: with what is set by
+/// default, and with small pages and pauses.
 async fn politeness(service: &Arc<Service>, raw: &Raw) -> Outcome<()> {
     let numbers: Vec<String> =
         raw.size.names().flat_map(|name| raw.size.of_database(&name)).map(|(it, _)| it).collect();
     let idle = latencies(service, &numbers, Duration::from_secs(TIMED)).await?;
-    let carrier = "knm_bandwidth2";
-    let stop = Arc::new(AtomicBool::new(false));
-    let job: JoinHandle<Outcome<()>> = {
-        let (service, stop) = (service.clone(), stop.clone());
-        tokio::spawn(async move {
-            for source in ["knm_simwood", "knm_telnyx"] {
-                if stop.load(Ordering::SeqCst) {
-                    break;
-                }
-                service.run("convert_carrier", conversion(source, carrier)).await?;
+    println!("reads of single numbers, {READERS} clients: p99 {:.1} ms idle", p99(&idle));
+    let gentle = json!({"page_size": 20, "concurrency": 1, "pause_ms": 100});
+    for (what, options) in [("as it is by default", json!({})), ("with pauses", gentle)] {
+        let mut busy = Vec::new();
+        for (source, target) in [
+            ("knm_simwood", "knm_bandwidth2"),
+            ("knm_telnyx", "knm_bandwidth2"),
+            ("knm_bandwidth2", "knm_simwood"),
+        ] {
+            let mut data = conversion(source, target);
+            data["options"] = options.clone();
+            let job = service.send(Method::POST, "maintenance/convert_carrier", data).await?;
+            let id = job["data"]["id"].as_str().ok_or("no job")?.to_owned();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let times = latencies(service, &numbers, Duration::from_secs(TIMED)).await?;
+            let path = format!("jobs/{id}");
+            let job = service.send(Method::GET, &path, Value::Null).await?;
+            let was_busy = job["data"]["state"] == "running";
+            if was_busy {
+                busy = times;
+                let _ = service.send(Method::DELETE, &path, Value::Null).await;
             }
-            Ok(())
-        })
-    };
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let busy = latencies(service, &numbers, Duration::from_secs(TIMED)).await?;
-    let was_busy = !job.is_finished();
-    stop.store(true, Ordering::SeqCst);
-    job.await??;
-    let p99 = |times: &[f64]| times[times.len() * 99 / 100];
-    println!(
-        "reads of single numbers, {READERS} clients: p99 {:.1} ms idle, {:.1} ms beside a job{}",
-        p99(&idle),
-        p99(&busy),
-        if was_busy { "" } else { " (which had ended before the last of them)" },
-    );
+            service.send(Method::GET, &format!("{path}?wait=25"), Value::Null).await?;
+            if was_busy {
+                break;
+            }
+        }
+        match busy.is_empty() {
+            true => println!("beside a job {what}: it ended too soon to tell"),
+            false => println!("beside a job {what}: p99 {:.1} ms", p99(&busy)),
+        }
+    }
     Ok(())
+}
+
+fn p99(times: &[f64]) -> f64 {
+    times.get(times.len() * 99 / 100).copied().unwrap_or_default()
 }
 
 /// How long reads take, in milliseconds, sorted.
@@ -410,6 +421,10 @@ impl Raw {
         let accounts = self.size.account_ids().map(|id| account_database(&id));
         self.each(accounts.collect(), 8, |name| async move { self.create(&name).await }).await?;
         let mut copies = ByDatabase::new();
+        for id in self.size.account_ids() {
+            let account = json!({"_id": id, "pvt_type": "account", "name": id, "pvt_tree": []});
+            copies.entry(account_database(&id)).or_default().push(account);
+        }
         for name in self.size.names() {
             for (number, owner) in self.size.of_database(&name) {
                 let mut body = document(&number, &owner, "knm_telnyx");
@@ -598,8 +613,11 @@ impl Raw {
     async fn copy_to_numbers(&self) -> Outcome<()> {
         let accounts = self.size.account_ids().map(|id| account_database(&id));
         self.each(accounts.collect(), CONCURRENCY, |name| async move {
-            self.pages(&name, |documents| async move {
+            let name = &name;
+            self.pages(name, |documents| async move {
                 let mut by_database = ByDatabase::new();
+                // Number and copy become equal, stamp and all, so both are written.
+                let copies = ByDatabase::from([(name.clone(), documents.clone())]);
                 for document in documents {
                     let number = document["_id"].as_str().unwrap_or_default();
                     let name = format!("numbers/{}", &number[..5]);
@@ -628,7 +646,8 @@ impl Raw {
                 };
                 let entries = by_database.values_mut().flatten().map(entry).collect();
                 self.journal(entries).await?;
-                self.write_by_database(by_database, BULK_WRITES).await
+                self.write_by_database(by_database, BULK_WRITES).await?;
+                self.write_by_database(copies, BULK_WRITES).await
             })
             .await
         })

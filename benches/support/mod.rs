@@ -59,11 +59,12 @@ impl Service {
         Ok(Self { process, base, token: token.trim().to_owned(), client })
     }
 
-    /// Asks something of it.
+    /// Asks something of it; null: with no body.
     pub(crate) async fn send(&self, method: Method, path: &str, data: Value) -> Outcome<Value> {
         let request = self.client.request(method, format!("{}/v2/{path}", self.base));
         let request = request.header("X-Auth-Token", &self.token);
-        let answer = request.json(&json!({ "data": data })).send().await?;
+        let request = if data.is_null() { request } else { request.json(&json!({ "data": data })) };
+        let answer = request.send().await?;
         let status = answer.status();
         let body: Value = answer.json().await?;
         if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}").into()) }
