@@ -328,9 +328,10 @@ async fn politeness(service: &Arc<Service>, raw: &Raw) -> Outcome<()> {
                 break;
             }
         }
-        match busy.is_empty() {
-            true => println!("beside a job {what}: it ended too soon to tell"),
-            false => println!("beside a job {what}: p99 {:.1} ms", p99(&busy)),
+        if busy.is_empty() {
+            println!("beside a job {what}: it ended too soon to tell");
+        } else {
+            println!("beside a job {what}: p99 {:.1} ms", p99(&busy));
         }
     }
     Ok(())

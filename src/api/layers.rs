@@ -116,6 +116,9 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
     }
 }
 
+/// Paths of long work: whoever asks there does not wait for numbers.
+const WORK: [&str; 3] = ["/v2/jobs", "/v2/maintenance", "/v2/consistency"];
+
 /// Inside of compression, outside of the router: understands the request in the order of the wire
 /// (body, path, method), since the router's own answers to what it does not know are of another
 /// form and order; and puts every answer, errors and panics included, into the envelope.
@@ -187,6 +190,9 @@ async fn answer(
         return Ok(Reply::ok(serde_json::json!({})).into_response());
     }
     call.route = Arc::clone(&route.template);
+    if !WORK.iter().any(|work| call.route.starts_with(work)) {
+        api.jobs.step_back();
+    }
     call.parts = found;
     call.client = client(&parts);
     let method = call.method.clone();

@@ -23,6 +23,11 @@ pub struct JobsConfig {
     pub renewal_ms: u64,
     /// How often a process looks for jobs that nobody runs, in milliseconds.
     pub poll_ms: u64,
+    /// For how long a job steps back after somebody asked for something else, in milliseconds; 0 for
+    /// never.
+    pub courtesy_ms: u64,
+    /// The most documents of a page meanwhile.
+    pub courtesy_page_size: usize,
     /// For how long a database that does not answer is tried again, in milliseconds.
     pub patience_ms: u64,
     /// For how many days a job that has ended is kept, with its journal.
@@ -46,6 +51,7 @@ impl JobsConfig {
             ("page_size", self.page_size as u64),
             ("renewal_ms", self.renewal_ms),
             ("poll_ms", self.poll_ms),
+            ("courtesy_page_size", self.courtesy_page_size as u64),
         ] {
             if value == 0 {
                 return Err(format!("jobs.{name} must be at least 1"));
@@ -82,6 +88,8 @@ impl Default for JobsConfig {
             lease_ms: 15_000,
             renewal_ms: 2_000,
             poll_ms: 5_000,
+            courtesy_ms: 1_000,
+            courtesy_page_size: 20,
             patience_ms: 600_000,
             keep_days: 30,
             audit_at: String::new(),

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{
     JobError, JobRequest, JobsConfig, Narration, Narrator, Operation, Preparation, Scope, Unit,
     Work,
+    courtesy::Courtesy,
     keeper::{Keeper, Stop},
     replay::{Apply, Revert},
     runner::Run,
@@ -61,6 +62,7 @@ struct Desk {
     /// The jobs that run here.
     here: Mutex<HashSet<String>>,
     slots: Arc<Semaphore>,
+    courtesy: Courtesy,
     /// Somebody wants something of a job that runs here.
     poked: Notify,
     tracker: TaskTracker,
@@ -79,6 +81,8 @@ impl Jobs {
         shutdown: CancellationToken,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(limits.parallel.max(1)));
+        let remembered = Duration::from_millis(limits.courtesy_ms);
+        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size);
         Self(Arc::new(Desk {
             service,
             repository,
@@ -88,6 +92,7 @@ impl Jobs {
             holder: Uuid::new_v4().simple().to_string(),
             here: Mutex::default(),
             slots,
+            courtesy,
             poked: Notify::new(),
             tracker: TaskTracker::new(),
             shutdown,
@@ -104,6 +109,11 @@ impl Jobs {
     #[must_use]
     pub fn limits(&self) -> &JobsConfig {
         &self.0.limits
+    }
+
+    /// Says that somebody asks this process for something that is no job, so that jobs step back.
+    pub fn step_back(&self) {
+        self.0.courtesy.asked();
     }
 
     /// Asks for a job, which begins at once.
@@ -699,6 +709,7 @@ impl Desk {
             job,
             actor: &actor,
             narrator,
+            courtesy: &self.courtesy,
             patience,
         };
         run.go(&units).await?;

@@ -11,6 +11,7 @@
 //! a crash loses nothing and repeats nothing, and what was done can be taken back.
 
 mod config;
+mod courtesy;
 mod desk;
 mod keeper;
 mod narrator;

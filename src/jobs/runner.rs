@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{
+    courtesy::Courtesy,
     keeper::{Keeper, Stop},
     narrator::Narrator,
     operation::{PageContext, UnitReport, Work},
@@ -41,6 +42,7 @@ pub(super) struct Run<'a> {
     pub(super) job: &'a Job,
     pub(super) actor: &'a Actor,
     pub(super) narrator: Option<&'a Narrator>,
+    pub(super) courtesy: &'a Courtesy,
     /// For how long what does not answer is tried again.
     pub(super) patience: Duration,
 }
@@ -63,6 +65,8 @@ struct Walk<'a> {
 struct Place {
     after: Option<String>,
     next: Option<String>,
+    /// The most documents of it.
+    limit: usize,
 }
 
 /// What was planned of a page.
@@ -144,7 +148,9 @@ impl Run<'_> {
         let mut after = None;
         if let Some(page) = last {
             walk.report = page.report;
-            let place = Place { after: page.after, next: page.next };
+            // A page that was smaller is looked at together with what follows it.
+            let limit = self.job.page_size;
+            let place = Place { after: page.after, next: page.next, limit };
             if self.job.dry_run {
                 walk.report.tally.changed += page.sets.len() as u64;
             } else {
@@ -157,7 +163,8 @@ impl Run<'_> {
                 next => after = next,
             }
         }
-        let mut planned = match self.plan(walk.unit, after).await? {
+        let limit = self.courtesy.page_size(self.job.page_size);
+        let mut planned = match self.plan(walk.unit, after, limit).await? {
             Ok(planned) => planned,
             Err(err) => return Ok(Err(err)),
         };
@@ -169,11 +176,22 @@ impl Run<'_> {
             // The next page is planned while this one is written: they have no number in common.
             let following = async {
                 match next {
-                    Some(after) => Some(self.plan(walk.unit, Some(after)).await),
+                    Some(after) => {
+                        let limit = self.courtesy.page_size(self.job.page_size);
+                        Some(self.plan(walk.unit, Some(after), limit).await)
+                    }
                     None => None,
                 }
             };
-            let (written, following) = tokio::join!(self.write(&planned), following);
+            let (written, following) = if self.courtesy.is_asked() {
+                let _turn = self.courtesy.turn().await;
+                let begun = Instant::now();
+                let done = (self.write(&planned).await, following.await);
+                sleep(begun.elapsed()).await;
+                done
+            } else {
+                tokio::join!(self.write(&planned), following)
+            };
             let stale = walk.count(written);
             self.again(walk, &planned.place, stale).await?;
             self.keeper.progress(walk.number, walk.report.tally);
@@ -199,6 +217,7 @@ impl Run<'_> {
         &self,
         unit: &Unit,
         after: Option<String>,
+        limit: usize,
     ) -> Result<Result<Planned, Error>, Stop> {
         let planned = self
             .trying(|| async {
@@ -209,7 +228,7 @@ impl Run<'_> {
                     jobs: self.repository,
                     unit,
                     after: after.as_deref(),
-                    limit: self.job.page_size,
+                    limit,
                     actor: self.actor,
                 };
                 let outcome = self.work.page(&context).await?;
@@ -218,7 +237,7 @@ impl Run<'_> {
             .await?;
         Ok(planned.map(|(outcome, sets)| {
             let recorded = sets.iter().map(PlannedSet::recorded).collect();
-            let place = Place { after, next: outcome.next.clone() };
+            let place = Place { after, next: outcome.next.clone(), limit };
             Planned { place, outcome, sets, recorded }
         }))
     }
@@ -378,7 +397,7 @@ impl Run<'_> {
                 return Ok(());
             }
             self.keeper.check()?;
-            let Ok(planned) = self.plan(walk.unit, place.after.clone()).await? else {
+            let Ok(planned) = self.plan(walk.unit, place.after.clone(), place.limit).await? else {
                 break;
             };
             self.record(walk, &planned, place).await?;
