@@ -5,8 +5,8 @@
 //! cost), `ports` (the numbers in port requests), `accounts`, `settings`, `feature_settings` (what
 //! resellers and carriers say), `keys`, `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
-//! about those that are being bought. `jobs` and `journal` hold long work and what it writes,
-//! `carry_out` does it.
+//! about those that are being bought, `dated` about the databases that are dropped whole. `jobs` and
+//! `journal` hold long work and what it writes, `carry_out` does it.
 
 mod accounts;
 mod audits;
@@ -14,6 +14,8 @@ mod available;
 mod carry_out;
 mod charges;
 mod codec;
+mod dated;
+mod expiry_settings;
 mod feature_settings;
 mod inspect;
 mod jobs;
@@ -38,6 +40,7 @@ pub use audits::LastAudit;
 pub use available::Standing;
 pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
+pub use expiry_settings::ExpirySettings;
 pub use feature_settings::FeatureSettingsRepository;
 pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
