@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use super::telling::database;
 use crate::{
     jobs::{Form, JobError, Operation, PageContext, Preparation, Scope, Unit, UnitReport, Work},
-    service::{
-        DATABASE_EXPIRED, Error, NumberService, PageOutcome, Parting, Shape, Stretch,
-    },
+    service::{DATABASE_EXPIRED, Error, NumberService, PageOutcome, Parting, Shape, Stretch},
 };
 
 /// What is over is gone.

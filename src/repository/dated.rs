@@ -18,7 +18,10 @@ impl NumberRepository {
     /// # Errors
     ///
     /// [`RepositoryError::Store`].
-    pub async fn expired_databases(&self, feed_months: i64) -> Result<Vec<String>, RepositoryError> {
+    pub async fn expired_databases(
+        &self,
+        feed_months: i64,
+    ) -> Result<Vec<String>, RepositoryError> {
         let now = self.now();
         let time = from_gregorian_seconds(now).unwrap_or_default();
         let kept = [

@@ -3,7 +3,7 @@
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
 //! (reading and saving them), `mirror` (the copies in account databases), `charges` (what they
 //! cost), `ports` (the numbers in port requests), `accounts`, `settings`, `feature_settings` (what
-//! resellers and carriers say), `keys`, `requests` (what was answered to requests that carried a
+//! resellers and carriers say), `keys`, `revoked` (tokens that are denied), `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
 //! about those that are being bought, `dated` about the databases that are dropped whole. `jobs` and
 //! `journal` hold long work and what it writes, `carry_out` does it.
@@ -28,6 +28,7 @@ mod port_requests;
 mod ports;
 mod purchases;
 mod requests;
+mod revoked;
 mod search_settings;
 mod settings;
 mod settings_documents;
@@ -48,7 +49,7 @@ pub use jobs::{
     RecordedPage, Report, StoredJob, Tally, Wanted,
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
-pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
+pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};
 pub use mirror::MirrorStatus;
 pub use numbers::{
     CarrierPage, Cleared, Contradiction, CopyWrite, Counterpart, Decision, Drift, FingerprintPage,
@@ -60,6 +61,7 @@ pub use port_requests::{PortRequest, PortRequestPage};
 pub use ports::{Port, PortRepository};
 pub use purchases::Purchase;
 pub use requests::{Claim, Claimed, RequestRepository};
+pub use revoked::RevokedRepository;
 pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 pub use settings_documents::{SettingsDocument, SettingsName};
