@@ -278,7 +278,7 @@ fn call_body(repair: Option<&Repair>, id: &E164) -> Value {
         Repair::UsedBy(app) => ("POST", format!("{number}/repair"), json!({ "used_by": app })),
         Repair::Carrier(carrier) => {
             let data = json!({ "target": carrier.as_str(), "scope": { "numbers": [id.as_str()] } });
-            ("POST", "/v2/maintenance/convert_carrier".to_owned(), data)
+            ("POST", "/v2/maintenance/convert_carrier?wait=25".to_owned(), data)
         }
         Repair::ReconcileRule(rule) => settings(json!({ "reconcile_regex": rule })),
         Repair::ReleasedState(state) => settings(json!({

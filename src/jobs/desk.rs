@@ -240,8 +240,12 @@ impl Jobs {
     ///
     /// [`JobError::UnknownJob`], and those of every read.
     pub async fn get(&self, id: &str) -> Result<Job, JobError> {
+        let unknown = || JobError::UnknownJob(id.to_owned());
+        if !is_id(id) {
+            return Err(unknown());
+        }
         let found = self.0.repository.load(id).await.map_err(Error::from)?;
-        found.map(|stored| stored.job).ok_or_else(|| JobError::UnknownJob(id.to_owned()))
+        found.map(|stored| stored.job).ok_or_else(unknown)
     }
 
     /// A page of jobs, the newest first, and where the next one begins.
@@ -254,6 +258,9 @@ impl Jobs {
         before: Option<&str>,
         limit: usize,
     ) -> Result<(Vec<Job>, Option<String>), JobError> {
+        if let Some(before) = before.filter(|before| !is_id(before)) {
+            return Err(JobError::UnknownJob(before.to_owned()));
+        }
         Ok(self.0.repository.list(before, limit).await.map_err(Error::from)?)
     }
 
@@ -278,6 +285,10 @@ impl Jobs {
         id: &str,
         after: Option<&str>,
     ) -> Result<Option<JournalPart>, JobError> {
+        let is_place = |place: &&str| place.bytes().all(|it| it.is_ascii_digit() || it == b':');
+        if let Some(after) = after.filter(|after| !is_place(after)) {
+            return Err(JobError::UnknownJob(format!("{id}:{after}")));
+        }
         Ok(self.0.repository.journal(id, after, false).await.map_err(Error::from)?)
     }
 
@@ -404,6 +415,9 @@ impl Jobs {
         id: &str,
         change: impl Fn(&mut Job) -> Result<(), JobError>,
     ) -> Result<Job, JobError> {
+        if !is_id(id) {
+            return Err(JobError::UnknownJob(id.to_owned()));
+        }
         let repository = &self.0.repository;
         for _ in 0..TRIES {
             let found = repository.load(id).await.map_err(Error::from)?;
@@ -767,6 +781,11 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+/// Whether a text can be the id of a job: no other is looked for.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit())
 }
 
 /// How a job ended that went through everything.

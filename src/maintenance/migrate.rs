@@ -1,5 +1,7 @@
 //! Everything that a new release asks for.
 
+use std::fmt::Write;
+
 use async_trait::async_trait;
 
 use super::{
@@ -65,6 +67,11 @@ impl Work for Migrating {
         Ok(units)
     }
 
+    /// The settings say which features a number may have.
+    fn stage(&self, unit: &Unit) -> u8 {
+        u8::from(*unit != Unit::Whole)
+    }
+
     async fn page(&self, page: &PageContext<'_>) -> Result<PageOutcome, Error> {
         let Some(database) = database_of(page.unit) else {
             return page.service.migrate_settings(page.actor, page.live).await;
@@ -88,10 +95,13 @@ impl Work for Migrating {
     }
 
     fn told(&self, unit: &Unit, _left: usize, report: &UnitReport) -> String {
-        let mut text: String = report.lines.iter().map(|line| format!("{line}\n")).collect();
+        let mut text = String::new();
+        for line in &report.lines {
+            let _ = writeln!(text, "{line}");
+        }
         for (kind, database) in &report.found {
             if [INSTALLED, CREATED].contains(kind) {
-                text.push_str(&format!("updating number db {database}\n"));
+                let _ = writeln!(text, "updating number db {database}");
             }
         }
         if let Some(name) = numbers_of(unit) {

@@ -1,5 +1,7 @@
 //! Bringing port requests of older releases up to date.
 
+use std::fmt::Write;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -53,7 +55,7 @@ impl Work for Requests {
     fn told(&self, _unit: &Unit, _left: usize, report: &UnitReport) -> String {
         let mut text = format!("-- migrated {} port requests\n", report.done.len());
         for (id, reason) in &report.failed {
-            text.push_str(&format!("migrating port request {id} failed: {reason}\n"));
+            let _ = writeln!(text, "migrating port request {id} failed: {reason}");
         }
         text
     }

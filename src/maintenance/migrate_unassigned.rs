@@ -88,15 +88,14 @@ impl Work for Fixing {
     }
 
     fn told(&self, unit: &Unit, _left: usize, report: &UnitReport) -> String {
-        match unit {
-            Unit::Database { name, .. } => told_of(name, report),
-            _ => {
-                let mut text = format!("fixing {} docs\n", report.done.len());
-                for (number, reason) in &report.failed {
-                    let _ = writeln!(text, "fixing {number} failed: {reason}");
-                }
-                text
+        if let Unit::Database { name, .. } = unit {
+            told_of(name, report)
+        } else {
+            let mut text = format!("fixing {} docs\n", report.done.len());
+            for (number, reason) in &report.failed {
+                let _ = writeln!(text, "fixing {number} failed: {reason}");
             }
+            text
         }
     }
 

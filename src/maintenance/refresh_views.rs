@@ -1,5 +1,7 @@
 //! Installing our own indexes where they are missing or older.
 
+use std::fmt::Write;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -115,10 +117,10 @@ impl Work for Refresh {
         let mut text = format!("({}/{total}) updating db {name}\n", left + 1);
         for (kind, _) in &report.found {
             let done = if *kind == INSTALLED { "views installed" } else { "database created" };
-            text.push_str(&format!("{done} in {name}\n"));
+            let _ = writeln!(text, "{done} in {name}");
         }
         for (_, reason) in &report.failed {
-            text.push_str(&format!("updating {name} failed: {reason}\n"));
+            let _ = writeln!(text, "updating {name} failed: {reason}");
         }
         text
     }

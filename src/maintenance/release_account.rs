@@ -64,7 +64,9 @@ impl Work for Releasing {
         let mut released = report.done.clone();
         released.dedup();
         let _ = writeln!(text, "released numbers of account {id} for {}:", released.len());
-        released.iter().for_each(|number| text.push_str(&format!("{number}\n")));
+        for number in &released {
+            let _ = writeln!(text, "{number}");
+        }
         let _ = writeln!(text, "releasing numbers failed for {}:", report.failed.len());
         for (number, reason) in &report.failed {
             let _ = writeln!(text, "{number}: {reason}");

@@ -80,7 +80,9 @@ impl NumberService {
     ) -> Result<(), Error> {
         let ids: Vec<String> = writes.iter().map(|it| it.number.to_string()).collect();
         if let Some(watch) = watch {
-            writes.iter().for_each(|write| watch.note(write));
+            for write in &writes {
+                watch.note(write);
+            }
         }
         for (id, written) in ids.into_iter().zip(self.numbers.write_copies(writes).await) {
             if let Err(err) = written {

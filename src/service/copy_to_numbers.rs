@@ -46,12 +46,11 @@ impl NumberService {
         let found = self.numbers.copies_named(account, &numbers).await?;
         let mut sources = Vec::with_capacity(found.len());
         for (id, copy) in numbers.into_iter().zip(found) {
-            match copy {
-                Some(copy) => sources.push(copy.map_err(|err| (id.to_string(), err))),
-                None => {
-                    outcome.read += 1;
-                    outcome.fail(id.to_string(), &Error::NotFound(id));
-                }
+            if let Some(copy) = copy {
+                sources.push(copy.map_err(|err| (id.to_string(), err)));
+            } else {
+                outcome.read += 1;
+                outcome.fail(id.to_string(), &Error::NotFound(id));
             }
         }
         self.restore(&mut outcome, account, overwrite, sources).await?;

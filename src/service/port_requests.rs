@@ -119,7 +119,7 @@ fn rename_flags(body: &mut Map<String, Value>) -> bool {
     let mut is_changed = false;
     for comment in comments.into_iter().flatten().filter_map(Value::as_object_mut) {
         if let Some(flag) = comment.shift_remove(OLD_PRIVATE) {
-            let is_private = flag == Value::Bool(true) || flag == Value::from("true");
+            let is_private = flag == Value::Bool(true) || flag == "true";
             comment.entry(PRIVATE).or_insert(is_private.into());
             is_changed = true;
         }

@@ -138,7 +138,9 @@ impl PageOutcome {
             }
             Err(err) => {
                 let err = Error::from(err);
-                ids.iter().for_each(|id| self.fail_one(id, &err));
+                for id in &ids {
+                    self.fail_one(id, &err);
+                }
                 Vec::new()
             }
         }

@@ -120,7 +120,11 @@ impl NumberService {
             let reads: Vec<_> = reads.collect();
             let mut reads = stream::iter(reads).buffered(AT_ONCE);
             while let Some(unlike) = reads.next().await {
-                suspects.extend(unlike?);
+                let unlike = unlike?;
+                // What has a copy was looked at with the copies.
+                let held = self.numbers.are_held(account, unlike.iter()).await?;
+                let missing = unlike.into_iter().zip(held).filter(|(_, is_held)| !is_held);
+                suspects.extend(missing.map(|(id, _)| id));
             }
             outcome.next = rest;
         } else {

@@ -347,7 +347,9 @@ async fn many(world: &World) -> [Found; 2] {
         stored.unwrap();
     }
     for found in [&mut repaired, &mut undecided] {
-        found.values_mut().for_each(|ids| ids.sort_unstable());
+        for ids in found.values_mut() {
+            ids.sort_unstable();
+        }
     }
     [repaired, undecided]
 }

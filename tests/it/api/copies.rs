@@ -133,7 +133,7 @@ async fn each_owner_gets_an_equal_copy(world: &World) {
     let job = run(world, "copy_to_accounts", &all).await;
     assert_eq!((&job["state"], counts(&job)), (&json!("partial"), [2, 1, 1, 3]));
     let wanted = [
-        ("+14155550104", "bad_identifier", &*format!("account {NOBODY} not found")),
+        ("+14155550104", "not_found", &*format!("account {NOBODY} not found")),
         (
             "+14155550105",
             "datastore_fault",

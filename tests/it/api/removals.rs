@@ -117,6 +117,7 @@ async fn only_two_states_are_purged(world: &World) {
     let data = json!({"state": "deleted", "scope": {"all": true}});
     assert_eq!(counts(&run_confirmed(&world.app, "purge", &data).await), (1, 0));
     assert_eq!(world.document(deleted).await, None);
+    world.clear().await;
 }
 
 async fn a_purge_ends_though_a_document_cannot_be_removed(world: &World) {
