@@ -107,7 +107,8 @@ async fn days_and_months_that_are_over_are_dropped(world: &World) {
         found
     };
     let plan = run(&world.app, "expire", &all()).await;
-    assert_eq!((named(&plan), counts(&plan)), (over.iter().map(|it| json!(it)).collect(), (4, 0)));
+    let wanted: Vec<Value> = over.iter().map(|name| json!(name)).collect();
+    assert_eq!((named(&plan), counts(&plan)), (wanted, (4, 0)));
     assert_eq!(present().await, [true; 9], "a plan drops nothing");
     // What is asked for of one database of numbers is about no other.
     let data = json!({"scope": {"databases": ["+1415"]}});
