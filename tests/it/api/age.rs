@@ -91,6 +91,8 @@ async fn what_has_aged_for_long_enough_is_available(world: &World) {
     assert_eq!(counts(&run(&world.app, "age", &all()).await), (0, 1));
     act(&world.app, &job, "revert").await;
     assert_eq!(members(world).await, before);
+    // A state in an older spelling is no legal one.
+    world.clear().await;
 }
 
 async fn the_settings_say_how_long_numbers_age(world: &World) {
@@ -118,7 +120,8 @@ async fn nothing_of_the_last_owners_is_left(world: &World) {
     let stray = world.document(A).await.unwrap().body;
     world.put(account_db(STRANGER), A, stray).await;
     let job = run(&world.app, "age", &all()).await;
-    assert_eq!((&job["state"], counts(&job)), (&json!("succeeded"), (1, 0)), "{job}");
+    // The copy of the owner before goes first, by itself: the number is about to forget that one.
+    assert_eq!((&job["state"], counts(&job)), (&json!("succeeded"), (2, 0)), "{job}");
     assert_eq!((world.copy(ACCOUNT, A).await, world.copy(STRANGER, A).await), (None, None));
     let body = world.document(A).await.unwrap().body;
     for gone in ["pvt_assigned_to", "pvt_used_by", "note", "failover", "pvt_features"] {
