@@ -195,7 +195,8 @@ pub(super) fn limit(api: &Api, call: &Call, account: Option<&AccountId>) -> Resu
 
 /// What a token must allow for this request.
 fn scope_of(call: &Call) -> &'static str {
-    if call.route.starts_with("/v2/maintenance") || call.route.starts_with("/v2/jobs") {
+    let is_maintenance = |route: &&str| call.route.starts_with(route);
+    if ["/v2/maintenance", "/v2/jobs", "/v2/tokens"].iter().any(is_maintenance) {
         "maintenance"
     } else if call.method == Method::GET {
         "read"

@@ -9,6 +9,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    auth::AuthError,
     domain::{AccountId, E164, KNOWN_FEATURES},
     jobs::JobError,
     service::{DirectoryFault, Error, Invoice, ProviderError},
@@ -199,6 +200,23 @@ impl From<JobError> for Fault {
                 let data = json!({ "message": message, "job": id, "state": state });
                 fault(StatusCode::CONFLICT, "job_state", data)
             }
+        }
+    }
+}
+
+impl From<AuthError> for Fault {
+    fn from(error: AuthError) -> Self {
+        if let Some(key) = error.unknown_key() {
+            let what = json!({ "message": error.to_string(), "value": key });
+            return Self::validation("retire", "invalid", what);
+        }
+        match error {
+            AuthError::Configured => {
+                let data = json!({ "message": error.to_string() });
+                fault(StatusCode::CONFLICT, "key_is_configured", data)
+            }
+            AuthError::Store(_) => Self::unreachable().caused_by(error),
+            _ => Self::internal().caused_by(error),
         }
     }
 }
@@ -474,6 +492,12 @@ impl Fault {
     /// A member is missing.
     pub(crate) fn required(field: &str) -> Self {
         Self::validation(field, "required", json!({ "message": "Field is required but missing" }))
+    }
+
+    /// A member is a text that says nothing.
+    pub(crate) fn empty(field: &str) -> Self {
+        let what = json!({ "message": "String must have a length of at least 1", "target": 1 });
+        Self::validation(field, "minLength", what)
     }
 
     /// A member is of another type.

@@ -42,6 +42,7 @@ mod schema;
 mod search;
 mod shape;
 mod system_config;
+mod tokens;
 mod words;
 
 use std::{ops::Deref, sync::Arc};

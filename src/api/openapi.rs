@@ -7,7 +7,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     Api, accounts, charges, classifiers, collection, consistency, directory, explain, features,
-    health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config,
+    health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config, tokens,
     words::ErrorAnswer,
 };
 
@@ -27,6 +27,7 @@ use super::{
         (name = "settings", description = "What an operator tunes, for administrators"),
         (name = "maintenance", description = "Operations over many numbers, for administrators"),
         (name = "jobs", description = "The runs of such operations, for administrators"),
+        (name = "tokens", description = "The keys that sign tokens, and tokens that are denied"),
         (name = "health", description = "The process itself"),
     ),
     // Answers of errors are named by no route of their own, so nothing else would bring it in.
@@ -120,6 +121,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::get_plan))
         .routes(routes!(jobs::get_journal))
         .routes(routes!(jobs::follow_job))
+        .routes(routes!(tokens::rotate_keys))
+        .routes(routes!(tokens::revoke_token))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::repository::{KeyRepository, KeysError, StoredKey, StoredKeys};
+use crate::repository::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};
 
 use super::{AuthError, Claims, Credentials};
 
@@ -46,6 +46,7 @@ pub struct FileError {
 
 /// The keys, ready for use; the first one signs.
 pub(super) struct OwnKeys {
+    stored: StoredKeys,
     signing: Option<(String, EncodingKey)>,
     known: Vec<(String, DecodingKey)>,
 }
@@ -70,6 +71,15 @@ impl KeySource {
         }
     }
 
+    /// Makes a new key, which signs from now on, and takes the key `retire` away.
+    pub(super) async fn rotate(&self, retire: Option<&str>) -> Result<StoredKeys, AuthError> {
+        match self {
+            Self::Secret(_) => Err(AuthError::Configured),
+            Self::File(path) => rotate_file(path, &fresh()?, retire),
+            Self::Store(repository) => Ok(repository.rotate(&fresh()?, retire).await?),
+        }
+    }
+
     /// The keys as they are now, where they can change while we run.
     pub(super) async fn read(&self) -> Result<Option<StoredKeys>, KeysError> {
         match self {
@@ -89,7 +99,12 @@ impl OwnKeys {
         let decoding = |key: &StoredKey| {
             (key.id.clone(), DecodingKey::from_secret(key.secret.expose_secret().as_bytes()))
         };
-        Self { signing, known: keys.iter().map(decoding).collect() }
+        Self { stored: keys.clone(), signing, known: keys.iter().map(decoding).collect() }
+    }
+
+    /// Whether they were made of these.
+    pub(super) fn are(&self, keys: &StoredKeys) -> bool {
+        self.stored == *keys
     }
 
     pub(super) fn knows(&self, id: &str) -> bool {
@@ -164,18 +179,52 @@ fn create_file(path: &Path, key: &StoredKey) -> Result<StoredKeys, AuthError> {
     if let Some(parent) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
     }
-    let draft = path.with_extension(Uuid::new_v4().simple().to_string());
-    let text = json!([{ "id": key.id, "secret": key.secret.expose_secret() }]).to_string();
-    let written = write_draft(&draft, &text).and_then(|()| std::fs::hard_link(&draft, path));
+    let draft = draft_of(path);
+    let keys = vec![key.clone()];
+    let written =
+        write_draft(&draft, &text_of(&keys)).and_then(|()| std::fs::hard_link(&draft, path));
     // Nothing depends on the draft any more; a left-over would only be untidy.
     let _ = std::fs::remove_file(&draft);
     match written {
-        Ok(()) => Ok(vec![key.clone()]),
+        Ok(()) => Ok(keys),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             read_file(path)?.ok_or_else(|| failed(error).into())
         }
         Err(error) => Err(failed(error).into()),
     }
+}
+
+/// Changes the keys of a file, one process at a time. Who reads meanwhile reads all of the old ones or
+/// all of the new ones.
+fn rotate_file(
+    path: &Path,
+    fresh: &StoredKey,
+    retire: Option<&str>,
+) -> Result<StoredKeys, AuthError> {
+    let failed = |source| FileError { path: path.to_owned(), what: "changed", source };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    // Held until the end.
+    let lock = options.open(path.with_extension("lock")).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    let keys = rotated(read_file(path)?.unwrap_or_default(), fresh, retire)?;
+    let draft = draft_of(path);
+    let written = write_draft(&draft, &text_of(&keys)).and_then(|()| std::fs::rename(&draft, path));
+    if let Err(error) = written {
+        // A left-over would only be untidy.
+        let _ = std::fs::remove_file(&draft);
+        return Err(failed(error).into());
+    }
+    Ok(keys)
+}
+
+fn draft_of(path: &Path) -> PathBuf {
+    path.with_extension(Uuid::new_v4().simple().to_string())
+}
+
+fn text_of(keys: &StoredKeys) -> String {
+    let key = |key: &StoredKey| json!({ "id": key.id, "secret": key.secret.expose_secret() });
+    json!(keys.iter().map(key).collect::<Vec<_>>()).to_string()
 }
 
 fn write_draft(draft: &Path, text: &str) -> io::Result<()> {

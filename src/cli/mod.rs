@@ -45,7 +45,7 @@ struct Settings {
 enum Command {
     /// Serve (also without a command).
     Serve,
-    /// Print a token.
+    /// Print a token, or change the key that signs them.
     Token(token::TokenArgs),
     /// Bring the store up to this version.
     Migrate,

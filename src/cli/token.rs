@@ -1,7 +1,7 @@
-//! `token`: print a token of our own.
+//! `token`: print a token of our own, and change the key that signs them.
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -10,7 +10,10 @@ use crate::{auth::Claims, config::Config, domain::AccountId};
 use super::wire;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct TokenArgs {
+    #[command(subcommand)]
+    command: Option<TokenCommand>,
     /// Make it the operator's.
     #[arg(long, required_unless_present = "account")]
     admin: bool,
@@ -25,8 +28,33 @@ pub(super) struct TokenArgs {
     ttl: SignedDuration,
 }
 
-/// Prints a token.
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a new key, which signs from now on; tokens of the others stay good.
+    RotateKey {
+        /// A key that is believed no more, and so none of its tokens.
+        #[arg(long, value_name = "KID")]
+        retire: Option<String>,
+    },
+}
+
+/// Prints a token, or the names of the keys once they are changed.
 pub(super) async fn run(config: &Config, args: TokenArgs) -> anyhow::Result<()> {
+    match &args.command {
+        Some(TokenCommand::RotateKey { retire }) => rotate(config, retire.as_deref()).await,
+        None => mint(config, args).await,
+    }
+}
+
+async fn rotate(config: &Config, retire: Option<&str>) -> anyhow::Result<()> {
+    let keys = wire::authenticator(config, None).await?.rotate(retire).await?;
+    for (place, key) in keys.iter().enumerate() {
+        println!("{key} {}", if place == 0 { "signs" } else { "is believed" });
+    }
+    Ok(())
+}
+
+async fn mint(config: &Config, args: TokenArgs) -> anyhow::Result<()> {
     let account = args.account.as_deref().map(AccountId::parse_any).transpose();
     let account = account.context("--account")?;
     let authenticator = wire::authenticator(config, None).await?;

@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use crate::{
     api::{Api, ApiConfig},
-    auth::{Authenticator, KeySource},
+    auth::{Authenticator, KeySource, Revoked},
     config::Config,
     domain::{Clock, clock::SystemClock},
     jobs::{JobRepository, Jobs},
     maintenance::OPERATIONS,
     repository::{
         AccountRepository, FeatureSettingsRepository, KeyRepository, NumberRepository,
-        RequestRepository, SettingsRepository, system_databases,
+        RequestRepository, RevokedRepository, SettingsRepository, system_databases,
     },
     service::{AccountRule, NumberService},
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
@@ -86,7 +86,14 @@ pub(super) async fn authenticator(
         }
     };
     let opened = Authenticator::open(source, &config.token.issuers, clock()).await;
-    opened.context("tokens cannot be checked")
+    let opened = opened.context("tokens cannot be checked")?;
+    Ok(match store {
+        Some(store) => {
+            let revoked = RevokedRepository::new(Arc::clone(store));
+            opened.with_revoked(Revoked::new(revoked, config.token.revoked_days))
+        }
+        None => opened,
+    })
 }
 
 /// Long work over a store, which goes on until `stop`.

@@ -6,11 +6,12 @@
 //! operator writes, [`settings`] how they are read; [`numbering`] puts them together and is the
 //! door for every number that anyone gives us; [`nanp`] is the North American plan. [`number`] is
 //! what is known of a number, with its [`state`], [`carrier`], [`history`] and [`feature`]s;
-//! [`actor`] is who asks, [`creation`] who may bring numbers in; [`billing`] what is counted; [`clock`] tells the time,
+//! `aging` says how it becomes free again; [`actor`] is who asks, [`creation`] who may bring numbers in; [`billing`] what is counted; [`clock`] tells the time,
 //! [`country`] how a country's numbers begin.
 
 pub mod account;
 pub mod actor;
+mod aging;
 pub mod billing;
 pub mod carrier;
 pub mod classify;

@@ -235,6 +235,12 @@ impl Number {
         Ok(step.acquires)
     }
 
+    /// Takes off everything that an owner put on it.
+    pub(super) fn clear(&mut self) {
+        self.public = Map::new();
+        self.features.retain(|feature, _| feature == LOCAL_FEATURE);
+    }
+
     fn may_take(&self, right: Right, taking: &Taking<'_>) -> bool {
         let takes = || taking.taker.is_some_and(|taker| taking.actor.rules(taker));
         if taking.actor.is_admin {
@@ -290,8 +296,7 @@ impl Number {
             let cause = format!("from {} to {}", self.state, rules.released_state);
             return Err(InvalidTransition { cause: Some(cause) });
         }
-        self.public = Map::new();
-        self.features.retain(|feature, _| feature == LOCAL_FEATURE);
+        self.clear();
         if let Some(heir) = self.reserve_history.unwind(self.owner.as_ref(), exists) {
             self.set_owner(Some(heir));
             self.enter(State::Reserved, now);

@@ -34,6 +34,10 @@ pub struct JobsConfig {
     pub keep_days: u32,
     /// When everything is audited every day, as `HH:MM` in UTC; empty for never.
     pub audit_at: String,
+    /// How many hours lie between two runs of `age`; 0 for never.
+    pub age_every_h: u32,
+    /// How many hours lie between two runs of `expire`; 0 for never.
+    pub expire_every_h: u32,
     /// The longest that a client may wait for the end of a job, in seconds.
     pub wait_max_s: u64,
 }
@@ -77,7 +81,7 @@ impl JobsConfig {
 }
 
 impl Default for JobsConfig {
-    /// As in `default.toml`, but for the audit, which nothing starts by itself.
+    /// As in `default.toml`, but nothing starts by itself.
     fn default() -> Self {
         Self {
             parallel: 4,
@@ -93,6 +97,8 @@ impl Default for JobsConfig {
             patience_ms: 600_000,
             keep_days: 30,
             audit_at: String::new(),
+            age_every_h: 0,
+            expire_every_h: 0,
             wait_max_s: 25,
         }
     }

@@ -22,7 +22,7 @@ use super::{
     keeper::{Keeper, Stop},
     replay::{Apply, Revert},
     runner::Run,
-    schedule::last_turn,
+    schedule::{Turn, turns},
 };
 use crate::{
     domain::{Actor, Clock},
@@ -37,8 +37,6 @@ use crate::{
 const LOOKS: Duration = Duration::from_millis(250);
 /// For how long a job may be entered without being stored, in milliseconds: its maker died then.
 const UNSTORED_MS: i64 = 60_000;
-/// The operation that runs every day.
-const AUDIT: &str = "audit";
 /// How often old jobs are looked for.
 const SWEEPS: Duration = Duration::from_hours(1);
 /// How many jobs are looked at then, at once.
@@ -478,15 +476,26 @@ impl Jobs {
     /// [`JobError`] of what cannot be started.
     pub async fn take_turns(&self) -> Result<(), JobError> {
         let desk = &self.0;
-        let Some(turn) = last_turn(&desk.limits.audit_at, desk.clock.now()) else {
+        let mut ended = Ok(());
+        for turn in turns(&desk.limits) {
+            // One that cannot be started holds up no other.
+            let taken = self.take_turn(turn).await;
+            ended = ended.and(taken);
+        }
+        ended
+    }
+
+    async fn take_turn(&self, turn: Turn<'_>) -> Result<(), JobError> {
+        let desk = &self.0;
+        let Some(due) = turn.last(desk.clock.now()) else {
             return Ok(());
         };
-        let is_ours = desk.repository.claim_turn(AUDIT, &turn.to_string()).await;
+        let is_ours = desk.repository.claim_turn(turn.operation, &due.to_string()).await;
         if !is_ours.map_err(Error::from)? {
             return Ok(());
         }
-        let Value::Object(members) = json!({ "scope": { "all": true } }) else { return Ok(()) };
-        let (operation, actor) = (AUDIT.to_owned(), Actor::operator());
+        let (operation, members) = (turn.operation.to_owned(), turn.members());
+        let actor = Actor::operator();
         match self.start(&JobRequest { operation, members, confirmed_by: None, actor }).await {
             // Somebody asked for it already.
             Ok(_) | Err(JobError::Running(_)) => Ok(()),

@@ -1,9 +1,63 @@
 //! What also runs by the clock, once for all processes.
 
 use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
+use serde_json::{Map, Value, json};
 
-/// The last time at or before `now` that a clock showed `at` (`HH:MM`, UTC); none for no time of day.
-pub(super) fn last_turn(at: &str, now: Timestamp) -> Option<Timestamp> {
+use super::JobsConfig;
+
+/// The seconds of an hour.
+const HOUR: i64 = 3600;
+
+/// An operation that runs by the clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn<'a> {
+    /// The operation.
+    pub(super) operation: &'static str,
+    /// Whether it removes something, so that it has to be confirmed.
+    is_confirmed: bool,
+    when: When<'a>,
+}
+
+/// When an operation runs.
+#[derive(Clone, Copy, Debug)]
+enum When<'a> {
+    /// Every day at this time (`HH:MM`, UTC); never when it is no time of day.
+    At(&'a str),
+    /// At full multiples of so many hours, in UTC; never for 0.
+    EveryHours(u32),
+}
+
+/// Everything that runs by the clock.
+pub(super) fn turns(limits: &JobsConfig) -> [Turn<'_>; 3] {
+    let turn = |operation, is_confirmed, when| Turn { operation, is_confirmed, when };
+    [
+        turn("audit", false, When::At(&limits.audit_at)),
+        turn("age", false, When::EveryHours(limits.age_every_h)),
+        turn("expire", true, When::EveryHours(limits.expire_every_h)),
+    ]
+}
+
+impl Turn<'_> {
+    /// When it was last due; none for never.
+    pub(super) fn last(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.when {
+            When::At(at) => last_at(at, now),
+            When::EveryHours(hours) => last_multiple(hours, now),
+        }
+    }
+
+    /// What is asked for.
+    pub(super) fn members(&self) -> Map<String, Value> {
+        let mut members = Map::from_iter([("scope".to_owned(), json!({ "all": true }))]);
+        if self.is_confirmed {
+            members.insert("confirm".to_owned(), self.operation.into());
+        }
+        members
+    }
+}
+
+/// The last time at or before `now` that a clock showed `at`.
+fn last_at(at: &str, now: Timestamp) -> Option<Timestamp> {
     let time = Time::strptime("%H:%M", at).ok()?;
     let today = now.to_zoned(TimeZone::UTC).date();
     let turn = today.to_datetime(time).to_zoned(TimeZone::UTC).ok()?.timestamp();
@@ -13,20 +67,51 @@ pub(super) fn last_turn(at: &str, now: Timestamp) -> Option<Timestamp> {
     turn.checked_sub(SignedDuration::from_hours(24)).ok()
 }
 
+/// The last time at or before `now` that is a full multiple of so many hours.
+fn last_multiple(hours: u32, now: Timestamp) -> Option<Timestamp> {
+    let now = now.as_second();
+    let into = now.checked_rem_euclid(i64::from(hours) * HOUR)?;
+    Timestamp::from_second(now - into).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn check(when: When<'_>, now: &str, turn: Option<&str>) {
+        let audit = Turn { operation: "audit", is_confirmed: false, when };
+        let found = audit.last(now.parse().unwrap());
+        assert_eq!(found.map(|turn| turn.to_string()).as_deref(), turn, "{when:?} {now}");
+    }
+
     #[test]
     fn the_last_turn_is_of_today_or_of_yesterday() {
-        let check = |at: &str, now: &str, turn: Option<&str>| {
-            let found = last_turn(at, now.parse().unwrap());
-            assert_eq!(found.map(|turn| turn.to_string()).as_deref(), turn, "{at} {now}");
-        };
+        let check = |at: &str, now: &str, turn: Option<&str>| check(When::At(at), now, turn);
         check("03:00", "2026-03-01T03:00:00Z", Some("2026-03-01T03:00:00Z"));
         check("03:00", "2026-03-01T02:59:59Z", Some("2026-02-28T03:00:00Z"));
         check("23:30", "2026-03-01T12:00:00Z", Some("2026-02-28T23:30:00Z"));
         check("", "2026-03-01T12:00:00Z", None);
         check("25:00", "2026-03-01T12:00:00Z", None);
+    }
+
+    #[test]
+    fn a_turn_every_so_many_hours_is_at_their_multiples() {
+        let check = |hours, now: &str, turn: Option<&str>| {
+            check(When::EveryHours(hours), now, turn);
+        };
+        check(6, "2026-03-01T11:59:59Z", Some("2026-03-01T06:00:00Z"));
+        check(6, "2026-03-01T12:00:00.5Z", Some("2026-03-01T12:00:00Z"));
+        check(24, "2026-03-01T12:00:00Z", Some("2026-03-01T00:00:00Z"));
+        check(u32::MAX, "2026-03-01T12:00:00Z", Some("1970-01-01T00:00:00Z"));
+        check(0, "2026-03-01T12:00:00Z", None);
+    }
+
+    #[test]
+    fn what_removes_something_is_confirmed() {
+        let limits = JobsConfig::default();
+        let members: Vec<_> =
+            turns(&limits).iter().map(|it| (it.operation, it.members().len())).collect();
+        assert_eq!(members, [("audit", 1), ("age", 1), ("expire", 2)]);
+        assert!(turns(&limits).iter().all(|turn| turn.last(Timestamp::UNIX_EPOCH).is_none()));
     }
 }

@@ -1,11 +1,13 @@
 //! Operations over many numbers: one file each, named here.
 
+mod age;
 mod arguments;
 mod audit;
 mod convert_carrier;
 mod copy_to_accounts;
 mod copy_to_number_databases;
 mod delete_numbers;
+mod expire;
 mod fix_account;
 mod fix_apps;
 mod generate_numbers;
@@ -24,11 +26,13 @@ use crate::jobs::Operation;
 
 /// Every operation. To add one: write its file, then name it here.
 pub const OPERATIONS: &[&dyn Operation] = &[
+    &age::Age,
     &audit::Audit,
     &convert_carrier::ConvertCarrier,
     &copy_to_accounts::CopyToAccounts,
     &copy_to_number_databases::CopyToNumberDatabases,
     &delete_numbers::DeleteNumbers,
+    &expire::Expire,
     &fix_account::FixAccount,
     &fix_apps::FixApps,
     &generate_numbers::GenerateNumbers,

@@ -4,14 +4,13 @@ use std::fmt::Write;
 
 use async_trait::async_trait;
 
-use super::arguments::text;
+use super::{arguments::text, telling::database};
 use crate::{
-    domain::NumberDatabase,
     jobs::{
         Argument, ArgumentKind, Form, Job, JobError, Operation, PageContext, Preparation, Unit,
         UnitReport, Work,
     },
-    service::{Error, NumberService, PageOutcome, Parting, Purge, Shape},
+    service::{Error, NumberService, PageOutcome, Parting, Purge, Shape, Stretch},
 };
 
 /// There are no numbers in that state any more.
@@ -63,10 +62,10 @@ impl Work for Purging {
         let Unit::Database { name, prefix } = page.unit else {
             return Ok(PageOutcome::default());
         };
-        let database = NumberDatabase::parse_or_stock(name);
-        let database = database.map_err(|err| Error::Invalid { cause: err.to_string() })?;
-        let (prefix, after) = (prefix.as_deref(), page.after);
-        page.service.purge_page(page.actor, self.purge, &database, prefix, after, page.limit).await
+        let database = database(name)?;
+        let (prefix, after, limit) = (prefix.as_deref(), page.after, page.limit);
+        let stretch = Stretch { database: &database, prefix, after, limit };
+        page.service.purge_page(page.actor, self.purge, stretch).await
     }
 
     async fn before_write(&self, service: &NumberService, ids: &[String]) -> Vec<(String, Error)> {

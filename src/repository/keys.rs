@@ -10,6 +10,8 @@ use super::OWN_DATABASE as DATABASE;
 use crate::store::{Body, DbName, Expect, Kind, SharedStore, StoreError, WRITE_ID, Write};
 
 const DOCUMENT: &str = "token_keys";
+/// How often keys that others change are changed again.
+const TRIES: u32 = 5;
 
 /// One key.
 #[derive(Clone, Debug)]
@@ -18,6 +20,12 @@ pub struct StoredKey {
     pub id: String,
     /// The secret, as text.
     pub secret: SecretString,
+}
+
+impl PartialEq for StoredKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.secret.expose_secret() == other.secret.expose_secret()
+    }
 }
 
 /// Every key that is believed; the first one signs.
@@ -29,6 +37,12 @@ pub enum KeysError {
     /// The document is there and holds no usable key.
     #[error("document {DOCUMENT} in database {DATABASE} holds no usable key")]
     Undecodable,
+    /// There is no such key.
+    #[error("there is no key {0}")]
+    Unknown(String),
+    /// Others changed the keys again and again.
+    #[error("the token keys were changed by others at the same time")]
+    Contended,
     /// The store failed.
     #[error("the token keys cannot be reached")]
     Store(#[source] StoreError),
@@ -82,6 +96,53 @@ impl KeyRepository {
             Err(failed) => Err(KeysError::Store(failed.error)),
         }
     }
+
+    /// Puts `fresh` in front, so that it signs from now on, and takes the key `retire` away.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError::Unknown`] when there is no such key; nothing was changed then.
+    pub async fn rotate(
+        &self,
+        fresh: &StoredKey,
+        retire: Option<&str>,
+    ) -> Result<StoredKeys, KeysError> {
+        let database = DbName::new(DATABASE);
+        for _ in 0..TRIES {
+            let found = self.store.get(&database, DOCUMENT).await.map_err(KeysError::Store)?;
+            let (keys, expect, mut body) = match found.live() {
+                Some(found) => (decode(&found.body)?, Expect::At(found.rev), found.body),
+                None => (StoredKeys::new(), Expect::Absent, Body::new()),
+            };
+            let keys = rotated(keys, fresh, retire)?;
+            body.extend(encode(&keys));
+            let write = Write::put(database.clone(), DOCUMENT, expect, body);
+            match self.store.commit(vec![write]).await {
+                Ok(_) => return Ok(keys),
+                Err(refused) if refused.error.kind == Kind::Conflict => (),
+                Err(failed) => return Err(KeysError::Store(failed.error)),
+            }
+        }
+        Err(KeysError::Contended)
+    }
+}
+
+/// The keys with `fresh` in front and without `retire`.
+///
+/// # Errors
+///
+/// [`KeysError::Unknown`] when there is no key `retire`.
+pub fn rotated(
+    mut keys: StoredKeys,
+    fresh: &StoredKey,
+    retire: Option<&str>,
+) -> Result<StoredKeys, KeysError> {
+    if let Some(retire) = retire {
+        let place = keys.iter().position(|key| key.id == retire);
+        keys.remove(place.ok_or_else(|| KeysError::Unknown(retire.to_owned()))?);
+    }
+    keys.insert(0, fresh.clone());
+    Ok(keys)
 }
 
 fn encode(keys: &StoredKeys) -> Body {
@@ -119,6 +180,17 @@ mod tests {
         let key = |id: &str| StoredKey { id: id.to_owned(), secret: SecretString::from("s") };
         let read = decode(&encode(&vec![key("b"), key("a")])).unwrap();
         assert_eq!(read.iter().map(|key| key.id.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn a_new_key_stands_in_front_of_those_that_stay() {
+        let key = |id: &str| StoredKey { id: id.to_owned(), secret: SecretString::from("s") };
+        let ids = |keys: StoredKeys| keys.into_iter().map(|key| key.id).collect::<Vec<_>>();
+        let keys = || vec![key("b"), key("a")];
+        assert_eq!(ids(rotated(keys(), &key("c"), None).unwrap()), ["c", "b", "a"]);
+        assert_eq!(ids(rotated(keys(), &key("c"), Some("b")).unwrap()), ["c", "a"]);
+        let unknown = rotated(keys(), &key("c"), Some("x"));
+        assert!(matches!(unknown, Err(KeysError::Unknown(id)) if id == "x"));
     }
 
     #[test]

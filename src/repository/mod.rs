@@ -3,10 +3,10 @@
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
 //! (reading and saving them), `mirror` (the copies in account databases), `charges` (what they
 //! cost), `ports` (the numbers in port requests), `accounts`, `settings`, `feature_settings` (what
-//! resellers and carriers say), `keys`, `requests` (what was answered to requests that carried a
+//! resellers and carriers say), `keys`, `revoked` (tokens that are denied), `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
-//! about those that are being bought. `jobs` and `journal` hold long work and what it writes,
-//! `carry_out` does it.
+//! about those that are being bought, `dated` about the databases that are dropped whole. `jobs` and
+//! `journal` hold long work and what it writes, `carry_out` does it.
 
 mod accounts;
 mod audits;
@@ -14,6 +14,8 @@ mod available;
 mod carry_out;
 mod charges;
 mod codec;
+mod dated;
+mod expiry_settings;
 mod feature_settings;
 mod inspect;
 mod jobs;
@@ -26,6 +28,7 @@ mod port_requests;
 mod ports;
 mod purchases;
 mod requests;
+mod revoked;
 mod search_settings;
 mod settings;
 mod settings_documents;
@@ -38,6 +41,7 @@ pub use audits::LastAudit;
 pub use available::Standing;
 pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
+pub use expiry_settings::ExpirySettings;
 pub use feature_settings::FeatureSettingsRepository;
 pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
@@ -45,7 +49,7 @@ pub use jobs::{
     RecordedPage, Report, StoredJob, Tally, Wanted,
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
-pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys};
+pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};
 pub use mirror::MirrorStatus;
 pub use numbers::{
     CarrierPage, Cleared, Contradiction, CopyWrite, Counterpart, Decision, Drift, FingerprintPage,
@@ -57,6 +61,7 @@ pub use port_requests::{PortRequest, PortRequestPage};
 pub use ports::{Port, PortRepository};
 pub use purchases::Purchase;
 pub use requests::{Claim, Claimed, RequestRepository};
+pub use revoked::RevokedRepository;
 pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 pub use settings_documents::{SettingsDocument, SettingsName};

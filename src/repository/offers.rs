@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What the names of the databases begin with; the day follows.
-const DATABASES: &str = "number_manager_offers-";
+pub(super) const DATABASES: &str = "number_manager_offers-";
 /// The seconds of a day.
 const DAY: i64 = 86_400;
 /// The name in place of an account's where the operator looked.
@@ -158,14 +158,19 @@ impl NumberRepository {
     /// Makes the database of a day that has begun, and drops those that nobody reads any more.
     async fn begin_day(&self, db: &DbName) -> Result<(), RepositoryError> {
         self.store.create_database(db).await?;
-        let yesterday = offers_of(self.now() - DAY);
+        let oldest = oldest_kept(self.now());
         for old in self.store.databases(DATABASES).await? {
-            if old < yesterday {
+            if old < oldest {
                 self.store.drop_database(&old).await?;
             }
         }
         Ok(())
     }
+}
+
+/// The oldest database that is read at a time in Gregorian seconds.
+pub(super) fn oldest_kept(now: i64) -> DbName {
+    offers_of(now - DAY)
 }
 
 /// The database of the day that `time`, in Gregorian seconds, lies in.

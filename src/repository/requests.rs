@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What the names of the databases begin with.
-const DATABASES: &str = "number_manager_requests-";
+pub(super) const DATABASES: &str = "number_manager_requests-";
 /// For how long a request is remembered.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 /// By how much the clocks of two replicas may differ.
@@ -227,7 +227,7 @@ impl RequestRepository {
     /// Creates a day's database, and drops those that nobody reads any more.
     async fn begin_day(&self, db: &DbName, now: Timestamp) -> Result<(), StoreError> {
         self.store.create_database(db).await?;
-        let oldest = database(before(now, REMEMBERED + SKEW));
+        let oldest = oldest_kept(now);
         for old in self.store.databases(DATABASES).await? {
             if old < oldest {
                 self.store.drop_database(&old).await?;
@@ -303,6 +303,11 @@ impl From<Record> for Claimed {
             Record::Abandoned => Self::InFlight(1),
         }
     }
+}
+
+/// The oldest database that is read now.
+pub(super) fn oldest_kept(now: Timestamp) -> DbName {
+    database(before(now, REMEMBERED + SKEW))
 }
 
 /// The database of a day.

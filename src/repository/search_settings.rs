@@ -144,7 +144,7 @@ fn scope(body: Option<Body>) -> Body {
 }
 
 /// A whole number within a range; texts count, as KAZOO's tools sometimes write them.
-fn whole(
+pub(super) fn whole(
     members: &Map<String, Value>,
     key: &'static str,
     default: i64,

@@ -11,7 +11,10 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{OWN_DATABASE, SETTINGS_DATABASE, search_settings::SearchSettings, write_id};
+use super::{
+    OWN_DATABASE, SETTINGS_DATABASE, expiry_settings::ExpirySettings,
+    search_settings::SearchSettings, write_id,
+};
 use crate::{
     domain::{
         CarrierName, ConfigurationError, FeatureRules, Numbering, Prices, ReleaseRules, State,
@@ -49,6 +52,8 @@ pub struct Settings {
     pub account_from_ports: bool,
     /// How numbers are looked for and bought.
     pub search: SearchSettings,
+    /// How long what nobody needs is kept.
+    pub expiry: ExpirySettings,
     /// What numbers cost; none when nothing does.
     pub prices: Option<Prices>,
 }
@@ -244,6 +249,7 @@ impl Settings {
             open_purchase: flag(members, "open_purchase")?.unwrap_or(true),
             account_from_ports: flag(members, "fetch_account_from_ports")?.unwrap_or(true),
             search: SearchSettings::read(members)?,
+            expiry: ExpirySettings::read(members)?,
         })
     }
 }

@@ -4,6 +4,7 @@
 mod accounts;
 mod acquire;
 mod activate;
+mod age;
 mod audit;
 mod audit_sums;
 mod batch;
@@ -20,6 +21,7 @@ mod copy_to_numbers;
 mod create;
 mod directory;
 mod error;
+mod expire;
 mod explain;
 mod feature_permissions;
 mod features;
@@ -73,6 +75,7 @@ pub use self::{
     create::Creation,
     directory::DirectoryFault,
     error::Error,
+    expire::DATABASE_EXPIRED,
     explain::{Explanation, FeatureList, FeaturePermission, Finding, Guard, Repair, Transition},
     feature_permissions::{FeatureHolder, FeatureListKind, FeaturePermissions},
     filter::Filter,
@@ -82,7 +85,7 @@ pub use self::{
     lookup::NumberRecord,
     parting::{Parting, Shape},
     planning::{Failure, PageOutcome},
-    purge::Purge,
+    purge::{Purge, Stretch},
     quantities::AccountQuantities,
     reconcile::Reconciliation,
     remove_copies::CONTRADICTING,

@@ -6,7 +6,7 @@ use super::{
     release::Deletion,
 };
 use crate::{
-    domain::{Actor, E164, NumberDatabase, State},
+    domain::{Actor, E164, Number, NumberDatabase, State},
     repository::{Decision, Opened, Pick, Saved},
 };
 
@@ -53,24 +53,50 @@ impl NumberService {
         &self,
         actor: &Actor,
         purge: Purge,
-        database: &NumberDatabase,
-        prefix: Option<&str>,
-        after: Option<&str>,
-        limit: usize,
+        stretch: Stretch<'_>,
     ) -> Result<PageOutcome, Error> {
-        must_hold_numbers(database)?;
-        let after = after.map(str::to_owned);
-        let page = self.numbers.pick(database, Pick::In(purge.0), prefix, after, limit).await?;
-        let mut outcome =
-            PageOutcome { read: page.read, next: page.next, ..PageOutcome::default() };
-        outcome.skipped = page.read - (page.numbers.len() + page.unreadable.len()) as u64;
-        for (id, err) in page.unreadable {
-            outcome.fail(id, &err.into());
-        }
-        let numbers = page.numbers.into_iter().map(|number| number.id).collect();
+        let states = &[purge.0];
+        let (numbers, mut outcome) = self.numbers_in(stretch, states, |_| true).await?;
         self.change_each(actor, numbers, &purge, &mut outcome).await?;
         Ok(outcome)
     }
+
+    /// The numbers of a part of a database that are in one of these states, as far as they are
+    /// wanted.
+    pub(super) async fn numbers_in(
+        &self,
+        stretch: Stretch<'_>,
+        states: &[State],
+        is_wanted: impl Fn(&Number) -> bool,
+    ) -> Result<(Vec<E164>, PageOutcome), Error> {
+        let Stretch { database, prefix, after, limit } = stretch;
+        must_hold_numbers(database)?;
+        let after = after.map(str::to_owned);
+        let page = self.numbers.pick(database, Pick::In(states), prefix, after, limit).await?;
+        let mut outcome =
+            PageOutcome { read: page.read, next: page.next, ..PageOutcome::default() };
+        let unreadable = page.unreadable.len();
+        for (id, err) in page.unreadable {
+            outcome.fail(id, &err.into());
+        }
+        let wanted = page.numbers.into_iter().filter(|number| is_wanted(number));
+        let numbers: Vec<E164> = wanted.map(|number| number.id).collect();
+        outcome.skipped = page.read - (numbers.len() + unreadable) as u64;
+        Ok((numbers, outcome))
+    }
+}
+
+/// A part of a database of numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch<'a> {
+    /// The database.
+    pub database: &'a NumberDatabase,
+    /// Only numbers that begin with this.
+    pub prefix: Option<&'a str>,
+    /// Only numbers behind this one.
+    pub after: Option<&'a str>,
+    /// The most documents.
+    pub limit: usize,
 }
 
 /// Refuses a database of stock, whose ids are those of numbers that lie elsewhere.

@@ -9,8 +9,8 @@ use crate::{
 /// Which numbers are wanted.
 #[derive(Clone, Copy, Debug)]
 pub enum Pick<'a> {
-    /// Those in a state.
-    In(State),
+    /// Those in one of these states.
+    In(&'a [State]),
     /// Those of an account, as far as the index of owners knows: it may be behind.
     Of(&'a AccountId),
     /// Those of nobody, as far as the index of owners knows.
@@ -77,7 +77,10 @@ impl Pick<'_> {
     /// Whether a document is one of those, whatever an index says.
     fn takes(self, body: &Body) -> bool {
         match self {
-            Self::In(state) => codec::stored_state(body) == Some(state.as_str()),
+            Self::In(states) => {
+                let stored = codec::stored_state(body);
+                states.iter().any(|state| stored == Some(state.as_str()))
+            }
             Self::Of(account) => codec::owner(body).as_ref() == Some(account),
             Self::OfNobody => codec::owner(body).is_none(),
         }

@@ -147,6 +147,7 @@ impl NumberRepository {
 
     /// The write of the number as it is now.
     pub(super) fn put(&self, stored: &mut Stored) -> Write {
+        stored.number.pin_age();
         stored.number.modified = self.now();
         let (id, write_id) = (&stored.number.id, write_id());
         let mut body = codec::encode(&stored.number, &stored.base, &write_id);

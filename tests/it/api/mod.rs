@@ -5,15 +5,18 @@
 
 mod accounts;
 mod activate;
+mod age;
 mod audit;
 mod charges;
 mod classifiers;
 mod clients;
+mod clock;
 pub(crate) mod collection;
 mod copies;
 mod create;
 mod directory;
 mod envelope;
+mod expire;
 mod explain;
 mod feature_permissions;
 pub(crate) mod features;
@@ -26,6 +29,7 @@ mod idempotency;
 mod identify;
 mod job_requests;
 mod jobs;
+mod keys;
 mod list;
 mod list_all;
 mod list_forms;

@@ -3,6 +3,7 @@
 
 mod crash;
 mod jobs;
+mod keys;
 mod kill;
 mod load;
 mod maintenance;

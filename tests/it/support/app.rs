@@ -10,7 +10,7 @@ use axum::{
 };
 use number_manager::{
     api::{self, Api, ApiConfig, HttpConfig, IdempotencyConfig, LimitConfig},
-    auth::{Authenticator, Claims, KeySource},
+    auth::{Authenticator, Claims, KeySource, Revoked},
     carriers::OutsideCarriers,
     domain::{
         AccountId, Actor,
@@ -19,8 +19,8 @@ use number_manager::{
     jobs::{JobRepository, Jobs, JobsConfig},
     maintenance::OPERATIONS,
     repository::{
-        AccountRepository, FeatureSettingsRepository, NumberRepository, RequestRepository,
-        SettingsRepository, system_databases,
+        AccountRepository, FeatureSettingsRepository, KeyRepository, NumberRepository,
+        RequestRepository, RevokedRepository, SettingsRepository, system_databases,
     },
     service::{AccountRule, NewAccount, NumberService},
     store::{SharedStore, sqlite::SqliteStore},
@@ -38,6 +38,9 @@ pub(crate) const PARENT: &str = "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
 pub(crate) const STRANGER: &str = "2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b";
 /// What signs the tokens.
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// For how many days a token is denied of which nobody says when it ends.
+pub(crate) const REVOKED_DAYS: u32 = 10;
 
 /// The router and what tests need beside it.
 #[derive(Debug)]
@@ -65,10 +68,15 @@ pub(crate) struct Ask<'a> {
 }
 
 /// Long work over a store, which ends with the test.
-fn jobs(store: &SharedStore, clock: &Arc<dyn Clock>, service: NumberService) -> Jobs {
+fn jobs(
+    store: &SharedStore,
+    clock: &Arc<dyn Clock>,
+    service: NumberService,
+    limits: JobsConfig,
+) -> Jobs {
     let repository = JobRepository::new(store.clone());
     let stop = CancellationToken::new();
-    let limits = JobsConfig { renewal_ms: 50, poll_ms: 50, ..JobsConfig::default() };
+    let limits = JobsConfig { renewal_ms: 50, poll_ms: 50, ..limits };
     Jobs::new(service, repository, clock.clone(), OPERATIONS, limits, stop)
 }
 
@@ -103,16 +111,41 @@ impl TestApp {
         rate: LimitConfig,
         change: impl FnOnce(NumberService) -> NumberService,
     ) -> Self {
+        let secret = KeySource::Secret(SECRET.to_owned().into());
+        Self::made(store, rate, secret, JobsConfig::default(), change).await
+    }
+
+    /// The same with keys of tokens that are in the store.
+    pub(crate) async fn keyed(store: SharedStore) -> Self {
+        let keys = KeySource::Store(KeyRepository::new(store.clone()));
+        let rate = LimitConfig { burst: 0, per_second: 0 };
+        Self::made(store, rate, keys, JobsConfig::default(), |service| service).await
+    }
+
+    /// The same with these limits of long work.
+    pub(crate) async fn working(store: SharedStore, limits: JobsConfig) -> Self {
+        let secret = KeySource::Secret(SECRET.to_owned().into());
+        let rate = LimitConfig { burst: 0, per_second: 0 };
+        Self::made(store, rate, secret, limits, |service| service).await
+    }
+
+    async fn made(
+        store: SharedStore,
+        rate: LimitConfig,
+        keys: KeySource,
+        work: JobsConfig,
+        change: impl FnOnce(NumberService) -> NumberService,
+    ) -> Self {
         for database in system_databases() {
             store.create_database(&database).await.unwrap();
         }
         let clock = Arc::new(FixedClock::at("2024-05-01T12:00:00Z".parse().unwrap()));
-        let secret = KeySource::Secret(SECRET.to_owned().into());
         let shared: Arc<dyn Clock> = clock.clone();
-        let authenticator =
-            Arc::new(Authenticator::open(secret, &[], shared.clone()).await.unwrap());
+        let revoked = Revoked::new(RevokedRepository::new(store.clone()), REVOKED_DAYS);
+        let authenticator = Authenticator::open(keys, &[], shared.clone()).await.unwrap();
+        let authenticator = Arc::new(authenticator.with_revoked(revoked));
         let service = change(service(&store, &shared));
-        let jobs = jobs(&store, &shared, service.clone());
+        let jobs = jobs(&store, &shared, service.clone(), work);
         let config = ApiConfig {
             jobs: jobs.clone(),
             limits: HttpConfig {
@@ -163,6 +196,11 @@ impl TestApp {
     /// The clock that everything looks at.
     pub(crate) fn clock(&self) -> &FixedClock {
         &self.clock
+    }
+
+    /// What the clock shows, in Unix seconds.
+    pub(crate) fn clock_seconds(&self) -> i64 {
+        self.clock.now().as_second()
     }
 
     /// A token of the operator.
