@@ -23,7 +23,7 @@ use crate::support::{
     couch::CouchServer,
     failing::FailingStore,
     invariants::violations,
-    meddling::MeddlingStore,
+    meddling::{Doing, MeddlingStore},
     proxy::Proxy,
     vectors::{Deviation, Vector, vector_tests},
 };
@@ -335,7 +335,7 @@ fn meddled(world: &World, always: bool) -> SharedStore {
     let moment = move |sets: &[WriteSet]| {
         let hit = sets.iter().flatten().any(|it| it.id == nth(0) && it.db == number_db(&nth(0)));
         let (inner, turn) = (inner.clone(), turn.fetch_add(1, Ordering::SeqCst));
-        hit.then(|| Box::pin(write_on(inner, turn)) as _)
+        hit.then(|| Box::pin(write_on(inner, turn)) as Doing)
     };
     if always {
         Arc::new(MeddlingStore::always(world.store.clone(), moment))

@@ -15,7 +15,7 @@ use number_manager::store::{
 use serde_json::Value;
 
 /// What somebody else does.
-type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Decides whether this is the moment.
 type Moment = dyn Fn(&[WriteSet]) -> Option<Doing> + Send + Sync;
 
