@@ -13,6 +13,7 @@ mod old_commands;
 mod openapi;
 mod operations;
 mod ownership;
+mod pitfalls;
 mod process;
 mod readme;
 mod release;

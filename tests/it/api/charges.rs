@@ -30,6 +30,7 @@ over_both_stores! {
     a_collected_charge_does_not_come_back,
     two_that_take_one_number_are_charged_once,
     quantities_are_counted_below_too,
+    what_is_released_is_counted_no_more,
 }
 
 const OTHER: &str = "+14155550101";
@@ -340,6 +341,23 @@ async fn quantities_are_counted_below_too(world: &World) {
         let list = app.get(&path_of(account, "")).token(&app.account(account)).send().await;
         assert_eq!(list.data(200)["cascade_quantity"], cascade, "{account}");
     }
+}
+
+async fn what_is_released_is_counted_no_more(world: &World) {
+    for number in [NUMBER, OTHER] {
+        let members = json!({"pvt_state": "in_service", "pvt_assigned_to": ACCOUNT});
+        world.keep(number, members).await;
+    }
+    let counted = async || {
+        let counted = world.ask(HOLDER, Method::GET, &numbers("/quantities"), None).await.data(200);
+        counted["total"]["phone_numbers"].clone()
+    };
+    assert_eq!(counted().await, json!({"did_us": 2}));
+    world.ask(HOLDER, Method::DELETE, &alone(""), None).await.check_status(200);
+    assert_eq!(counted().await, json!({"did_us": 1}));
+    let data = json!({"numbers": [OTHER]});
+    world.ask(HOLDER, Method::DELETE, &numbers("/collection"), Some(&data)).await.check_status(200);
+    assert_eq!(counted().await, json!({}));
 }
 
 /// How a charged request ends when the store fails after some writes. However far it came, the

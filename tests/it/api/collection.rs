@@ -1,21 +1,29 @@
 //! `PUT|POST|PATCH|DELETE …/phone_numbers/collection` and `PUT …/collection/activate`: many numbers,
 //! each as if it had been asked for alone.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::http::Method;
 use futures::future::join_all;
-use number_manager::store::{SharedStore, couchdb::CouchStore};
+use number_manager::store::{Expect, SharedStore, Write, WriteSet, couchdb::CouchStore};
 use serde_json::{Map, Value, json};
 
 use super::world::{
-    HOLDER, NUMBER, UNLIMITED, Who, World, number_error, numbers, over_both_stores,
+    HOLDER, NUMBER, UNLIMITED, Who, World, account_db, number_db, number_error, numbers,
+    over_both_stores,
 };
 use crate::support::{
     app::{ACCOUNT, PARENT, STRANGER, TestApp},
     couch::CouchServer,
     failing::FailingStore,
     invariants::violations,
+    meddling::{Doing, MeddlingStore},
     proxy::Proxy,
     vectors::{Deviation, Vector, vector_tests},
 };
@@ -31,6 +39,8 @@ over_both_stores! {
     more_numbers_than_are_read_at_once,
     two_that_take_the_same_numbers_share_them,
     two_that_write_on_the_same_numbers_both_do,
+    a_lost_race_is_decided_again_and_not_merged,
+    who_loses_every_race_is_told_so,
     monster_ui_creates_activates_and_deletes_blocks,
 }
 
@@ -317,6 +327,65 @@ async fn two_that_write_on_the_same_numbers_both_do(world: &World) {
         let stored = world.document(&number).await.unwrap().body;
         assert_eq!((&stored["a"], &stored["b"]), (&json!(true), &json!(true)), "{number}");
     }
+}
+
+/// Somebody else writes on the first number of the row before each of these writes, or before one.
+fn meddled(world: &World, always: bool) -> SharedStore {
+    let (inner, turn) = (world.store.clone(), AtomicUsize::new(0));
+    let moment = move |sets: &[WriteSet]| {
+        let hit = sets.iter().flatten().any(|it| it.id == nth(0) && it.db == number_db(&nth(0)));
+        let (inner, turn) = (inner.clone(), turn.fetch_add(1, Ordering::SeqCst));
+        hit.then(|| Box::pin(write_on(inner, turn)) as Doing)
+    };
+    if always {
+        Arc::new(MeddlingStore::always(world.store.clone(), moment))
+    } else {
+        Arc::new(MeddlingStore::new(world.store.clone(), moment))
+    }
+}
+
+async fn write_on(store: SharedStore, turn: usize) {
+    for db in [number_db(&nth(0)), account_db(ACCOUNT)] {
+        let found = store.get(&db, &nth(0)).await.unwrap().live().unwrap();
+        let mut body = found.body;
+        body.extend([("pvt_theirs".to_owned(), turn.into()), ("theirs".to_owned(), turn.into())]);
+        let write = Write::put(db, nth(0), Expect::At(found.rev), body);
+        store.commit(vec![write]).await.unwrap();
+    }
+}
+
+async fn a_lost_race_is_decided_again_and_not_merged(world: &World) {
+    for number in row(2) {
+        let mut members = held(ACCOUNT, "in_service");
+        members["old"] = json!(1);
+        members["list"] = json!([1, 2, 3]);
+        world.keep(&number, members).await;
+    }
+    let app = TestApp::over(meddled(world, false), UNLIMITED).await;
+    let data = json!({"numbers": row(2), "list": [4]});
+    let asked = app.ask(Method::POST, &numbers(PATH)).token(&app.account(ACCOUNT)).data(&data);
+    let data = asked.send().await.data(200);
+    assert_eq!((keys(&data, "success").len(), data.get("error")), (2, None), "{data}");
+    for number in row(2) {
+        let body = world.document(&number).await.unwrap().body;
+        let seen = (body.get("old"), body.get("theirs"), &body["list"]);
+        assert_eq!(seen, (None, None, &json!([4])), "{number}");
+    }
+    assert!(world.document(&nth(0)).await.unwrap().body.contains_key("pvt_theirs"));
+}
+
+async fn who_loses_every_race_is_told_so(world: &World) {
+    for number in row(2) {
+        world.keep(&number, held(ACCOUNT, "in_service")).await;
+    }
+    let app = TestApp::over(meddled(world, true), UNLIMITED).await;
+    let data = json!({"numbers": row(2), "my": 1});
+    let asked = app.ask(Method::PATCH, &numbers(PATH)).token(&app.account(ACCOUNT)).data(&data);
+    let data = asked.send().await.data(200);
+    assert_eq!(keys(&data, "success"), BTreeSet::from([&*nth(1)]), "{data}");
+    assert_eq!((keys(&data, "error").len(), &data["error"][nth(0)]["code"]), (1, &json!(409)));
+    let body = world.document(&nth(0)).await.unwrap().body;
+    assert_eq!((body.get("my"), body.contains_key("theirs")), (None, true));
 }
 
 async fn monster_ui_creates_activates_and_deletes_blocks(world: &World) {

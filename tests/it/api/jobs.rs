@@ -32,9 +32,9 @@ over_both_stores! {
 }
 
 /// How many numbers most cases have: more than one page in each of two databases.
-const NUMBERS: usize = 24;
+pub(super) const NUMBERS: usize = 24;
 
-fn number(place: usize) -> String {
+pub(super) fn number(place: usize) -> String {
     let area = if place.is_multiple_of(2) { 1415 } else { 1416 };
     format!("+{area}555{place:04}")
 }
@@ -44,7 +44,7 @@ fn ids() -> Vec<String> {
 }
 
 /// Numbers of `knm_telnyx`; two of three are somebody's.
-async fn keep(world: &World) {
+pub(super) async fn keep(world: &World) {
     for (place, number) in ids().iter().enumerate() {
         let mut members = json!({
             "pvt_module_name": "knm_telnyx", "pvt_state": "available", "note": place,
@@ -58,18 +58,18 @@ async fn keep(world: &World) {
     }
 }
 
-fn conversion() -> Value {
+pub(super) fn conversion() -> Value {
     json!({
         "source": "knm_telnyx", "target": "knm_bandwidth2", "scope": {"all": true}, "page_size": 5,
     })
 }
 
-fn with(mut data: Value, key: &str, value: Value) -> Value {
+pub(super) fn with(mut data: Value, key: &str, value: Value) -> Value {
     data[key] = value;
     data
 }
 
-async fn ask(world: &World, path: &str, data: &Value) -> Answer {
+pub(super) async fn ask(world: &World, path: &str, data: &Value) -> Answer {
     world.ask(Who::Admin, Method::POST, path, Some(data)).await
 }
 
@@ -88,7 +88,7 @@ async fn look(world: &World, job: &Value) -> Value {
 }
 
 /// The job once it is as it should be.
-async fn until(world: &World, job: &Value, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(world: &World, job: &Value, is_so: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..1000 {
         let now = look(world, job).await;
         if is_so(&now) {
@@ -99,11 +99,11 @@ async fn until(world: &World, job: &Value, is_so: impl Fn(&Value) -> bool) -> Va
     panic!("{} stays as it is", look(world, job).await);
 }
 
-async fn ended(world: &World, job: &Value) -> Value {
+pub(super) async fn ended(world: &World, job: &Value) -> Value {
     until(world, job, |job| !["queued", "running", "paused"].contains(&text(job, "state"))).await
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap()
 }
 
@@ -124,7 +124,7 @@ async fn members(world: &World) -> Vec<(String, String, Body)> {
     all
 }
 
-async fn carriers(world: &World) -> Vec<String> {
+pub(super) async fn carriers(world: &World) -> Vec<String> {
     let mut carriers = Vec::new();
     for number in ids() {
         let document = world.document(&number).await.unwrap();
@@ -133,7 +133,7 @@ async fn carriers(world: &World) -> Vec<String> {
     carriers
 }
 
-fn converted(carriers: &[String]) -> usize {
+pub(super) fn converted(carriers: &[String]) -> usize {
     carriers.iter().filter(|carrier| *carrier == "knm_bandwidth2").count()
 }
 
@@ -333,7 +333,7 @@ async fn two_of_a_kind_do_not_meet(world: &World) {
 }
 
 /// Changes a number behind the back of whoever is about to write it.
-async fn meddle(store: SharedStore, number: String) {
+pub(super) async fn meddle(store: SharedStore, number: String) {
     let mut found = store.get(&number_db(&number), &number).await.unwrap().live().unwrap();
     found.body.insert("note".to_owned(), "meddled".into());
     let expect = Expect::At(found.rev);

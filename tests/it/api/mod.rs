@@ -27,6 +27,7 @@ mod generate;
 mod hostile;
 mod idempotency;
 mod identify;
+mod job_pages;
 mod job_requests;
 mod jobs;
 mod keys;

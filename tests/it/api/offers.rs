@@ -25,6 +25,8 @@ over_both_stores! {
     offers_of_days_gone_by_are_dropped,
     a_reserved_offer_is_bought_too,
     stock_that_was_released_is_for_nobody_else,
+    what_was_never_in_stock_does_not_come_into_it,
+    creating_a_number_buys_nothing,
     of_two_accounts_exactly_one_gets_it,
     a_claim_that_stops_in_its_middle_is_finished_or_lapses,
     an_outside_number_is_bought_once,
@@ -237,6 +239,40 @@ async fn stock_that_was_released_is_for_nobody_else(world: &World) {
     assert_eq!(look(&app, ACCOUNT).await, 3);
     activate(&app, ACCOUNT).await.check_status(201);
     assert_eq!(world.owner(NUMBER).await.as_deref(), Some(ACCOUNT));
+}
+
+async fn what_was_never_in_stock_does_not_come_into_it(world: &World) {
+    let mut members = json!({
+        "pvt_state": "in_service", "pvt_assigned_to": ACCOUNT, "pvt_module_name": "knm_managed",
+    });
+    world.keep(NUMBER, members.clone()).await;
+    world.about(HOLDER, Method::DELETE, "", None).await.check_status(200);
+    world.about(Who::Admin, Method::PUT, "/activate", None).await.check_status(201);
+    members["pvt_module_name"] = json!("knm_inum");
+    world.keep("+14155550101", members).await;
+    let path = numbers("/collection?hard=true");
+    let data = json!({"numbers": [NUMBER, "+14155550101"]});
+    world.ask(Who::Admin, Method::DELETE, &path, Some(&data)).await.check_status(200);
+    for kind in ["managed", "inum"] {
+        let name = format!("numbers/{kind}");
+        assert_eq!(world.store.databases(&name).await.unwrap(), [], "nothing was made up");
+    }
+}
+
+async fn creating_a_number_buys_nothing(world: &World) {
+    let carrier = ScriptedCarrier::new(Mood::Willing, &[NUMBER]);
+    let app = selling(world, &carrier).await;
+    let create = async |number: &str, data: Value| {
+        let ask = app.ask(Method::PUT, &numbers(&format!("/{number}"))).token(&app.admin());
+        ask.data(&data).send().await.data(201)
+    };
+    create(NUMBER, json!({"create_with_state": "reserved", "carrier_name": "telnyx"})).await;
+    world
+        .keep("+14155550101", json!({"pvt_state": "available", "pvt_module_name": "knm_telnyx"}))
+        .await;
+    let shown = create("+14155550101", json!({"create_with_state": "reserved"})).await;
+    assert_eq!(shown["_read_only"]["carrier_module"], "telnyx", "what is not named stays");
+    assert_eq!((carrier.sold(), purchase(world).await), (0, None));
 }
 
 async fn of_two_accounts_exactly_one_gets_it(world: &World) {

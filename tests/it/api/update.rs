@@ -1,10 +1,12 @@
 //! `POST` and `PATCH …/phone_numbers/{N}`: replacing and merging what is written on a number.
 
 use axum::http::Method;
+use number_manager::store::{Expect, Write};
 use serde_json::{Value, json};
 
 use super::world::{
-    HOLDER, MADE, NOW, NUMBER, Who, World, number_error, numbers, over_both_stores,
+    HOLDER, MADE, NOW, NUMBER, Who, World, account_db, number_db, number_error, numbers,
+    over_both_stores,
 };
 use crate::support::app::{ACCOUNT, PARENT, STRANGER};
 
@@ -12,6 +14,7 @@ over_both_stores! {
     a_replacement_drops_what_it_does_not_say,
     a_merge_is_deep_and_null_deletes,
     what_other_programs_wrote_stays,
+    what_others_write_meanwhile_is_read_afresh,
     neither_state_nor_owner_changes,
     those_above_may_write,
     numbers_of_others_are_refused,
@@ -78,6 +81,31 @@ async fn what_other_programs_wrote_stays(world: &World) {
     let document = world.document(NUMBER).await.unwrap().body;
     for (key, value) in theirs.as_object().unwrap() {
         assert_eq!(&document[key], value);
+    }
+}
+
+/// This process has seen the number before; that is not what it changes.
+async fn what_others_write_meanwhile_is_read_afresh(world: &World) {
+    world.keep(NUMBER, held(ACCOUNT, &json!({"a": 1}))).await;
+    for turn in 1..3 {
+        world.about(HOLDER, Method::GET, "", None).await.check_status(200);
+        for db in [number_db(NUMBER), account_db(ACCOUNT)] {
+            let found = world.store.get(&db, NUMBER).await.unwrap().live().unwrap();
+            let mut body = found.body;
+            body.insert("pvt_used_by".to_owned(), format!("app {turn}").into());
+            let write = Write::put(db, NUMBER, Expect::At(found.rev), body);
+            world.store.commit(vec![write]).await.unwrap();
+        }
+        let data = json!({ "a": turn + 1 });
+        let data = world.about(HOLDER, Method::PATCH, "", Some(&data)).await.data(200);
+        assert_eq!(
+            (&data["a"], &data["used_by"]),
+            (&json!(turn + 1), &json!(format!("app {turn}")))
+        );
+        assert_eq!(
+            world.document(NUMBER).await.unwrap().body["pvt_used_by"],
+            format!("app {turn}")
+        );
     }
 }
 

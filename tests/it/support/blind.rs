@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -18,6 +21,8 @@ use serde_json::Value;
 pub(crate) struct Faults {
     /// Calls that fail, each with the beginning of the names of the databases it fails for.
     pub(crate) unreadable: Vec<(&'static str, DbName)>,
+    /// Whether these calls fail for a reason that may pass.
+    pub(crate) may_pass: bool,
     /// Numbers that look-ups of many do not find.
     pub(crate) overlooked: Vec<&'static str>,
     /// Documents that pages of a database still show.
@@ -28,12 +33,13 @@ pub(crate) struct Faults {
 pub(crate) struct BlindStore {
     inner: SharedStore,
     faults: Mutex<Faults>,
+    failed: AtomicUsize,
 }
 
 impl BlindStore {
     /// Over `inner`, without faults.
     pub(crate) fn new(inner: SharedStore) -> Self {
-        Self { inner, faults: Mutex::default() }
+        Self { inner, faults: Mutex::default(), failed: AtomicUsize::new(0) }
     }
 
     /// From now on these faults.
@@ -41,11 +47,18 @@ impl BlindStore {
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
+    /// How many calls have failed.
+    pub(crate) fn failed(&self) -> usize {
+        self.failed.load(Ordering::SeqCst)
+    }
+
     fn check(&self, call: &'static str, db: &str) -> Result<(), StoreError> {
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let fails = |(name, of): &(&str, DbName)| *name == call && db.starts_with(of.as_str());
         if faults.unreadable.iter().any(fails) {
-            return Err(StoreError::new(Kind::Denied, call, &DbName::new(db), ""));
+            self.failed.fetch_add(1, Ordering::SeqCst);
+            let kind = if faults.may_pass { Kind::Unavailable } else { Kind::Denied };
+            return Err(StoreError::new(kind, call, &DbName::new(db), ""));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A store on which somebody else writes right before a bulk write, once.
+//! A store on which somebody else writes right before a bulk write, once or each time.
 
 use std::{
     collections::BTreeMap,
@@ -15,14 +15,15 @@ use number_manager::store::{
 use serde_json::Value;
 
 /// What somebody else does.
-type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Decides whether this is the moment.
 type Moment = dyn Fn(&[WriteSet]) -> Option<Doing> + Send + Sync;
 
-/// Passes everything on, and does something else before one bulk write.
+/// Passes everything on, and does something else before one bulk write, or before each.
 pub(crate) struct MeddlingStore {
     inner: SharedStore,
     moment: Box<Moment>,
+    is_once: bool,
     done: AtomicBool,
 }
 
@@ -32,7 +33,15 @@ impl MeddlingStore {
         inner: SharedStore,
         moment: impl Fn(&[WriteSet]) -> Option<Doing> + Send + Sync + 'static,
     ) -> Self {
-        Self { inner, moment: Box::new(moment), done: AtomicBool::new(false) }
+        Self { inner, moment: Box::new(moment), is_once: true, done: AtomicBool::new(false) }
+    }
+
+    /// Over `inner`; whatever `moment` answers is done before that write.
+    pub(crate) fn always(
+        inner: SharedStore,
+        moment: impl Fn(&[WriteSet]) -> Option<Doing> + Send + Sync + 'static,
+    ) -> Self {
+        Self { is_once: false, ..Self::new(inner, moment) }
     }
 }
 
@@ -124,7 +133,7 @@ impl DocumentStore for MeddlingStore {
 
     async fn commit_many(&self, sets: Vec<WriteSet>) -> Vec<Result<Committed, CommitError>> {
         if let Some(doing) = (self.moment)(&sets)
-            && !self.done.swap(true, Ordering::SeqCst)
+            && !(self.done.swap(true, Ordering::SeqCst) && self.is_once)
         {
             doing.await;
         }
