@@ -232,7 +232,7 @@ impl Run<'_> {
                     actor: self.actor,
                 };
                 let outcome = self.work.page(&context).await?;
-                Ok((outcome, plan.sets()))
+                Ok((outcome, plan.into_sets()))
             })
             .await?;
         Ok(planned.map(|(outcome, sets)| {

@@ -85,11 +85,11 @@ impl Plan {
 
     /// What would have been written, set by set. Several writes to a document are one.
     #[must_use]
-    pub fn sets(&self) -> Vec<PlannedSet> {
+    pub fn into_sets(self) -> Vec<PlannedSet> {
         let mut sets: Vec<PlannedSet> = Vec::new();
         let mut places: HashMap<(DbName, String), (usize, usize)> = HashMap::new();
         let mut last = None;
-        for planned in self.0.journal() {
+        for planned in self.0.take_journal() {
             let place = (planned.db.clone(), planned.id.clone());
             if let Some(&(set, at)) = places.get(&place) {
                 sets[set].0[at].change = planned.change;

@@ -95,6 +95,12 @@ impl DryRunStore {
         self.overlay().journal.clone()
     }
 
+    /// The same, which is forgotten here by that.
+    #[must_use]
+    pub fn take_journal(&self) -> Vec<Planned> {
+        std::mem::take(&mut self.overlay().journal)
+    }
+
     fn overlay(&self) -> MutexGuard<'_, Overlay> {
         // Nothing that holds it can fail half way.
         self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
