@@ -397,9 +397,13 @@ impl Run<'_> {
                 return Ok(());
             }
             self.keeper.check()?;
-            let Ok(planned) = self.plan(walk.unit, place.after.clone(), place.limit).await? else {
+            let planned = self.plan(walk.unit, place.after.clone(), place.limit).await?;
+            let Ok(mut planned) = planned else {
                 break;
             };
+            // What else the page holds by now belongs to the pages that follow.
+            planned.sets.retain(|set| stale.iter().any(|id| id == set.id()));
+            planned.recorded.retain(|set| stale.iter().any(|id| id == set.id()));
             self.record(walk, &planned, place).await?;
             for id in &stale {
                 let failure = planned.outcome.failed.iter().find(|(failed, _)| failed == id);
