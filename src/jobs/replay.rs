@@ -9,7 +9,7 @@ use super::{
     scope::{Form, Over, Scope},
 };
 use crate::{
-    repository::{Applied, Way},
+    repository::{Applied, Job, Way},
     service::{Error, Failure, NumberService, PageOutcome},
 };
 
@@ -99,18 +99,25 @@ async fn planned_work(job: &Preparation<'_>) -> Result<Box<dyn Work>, JobError> 
     let id = id_of(job);
     let stored = job.jobs.load(id).await.map_err(Error::from)?;
     let planner = stored.ok_or_else(|| JobError::UnknownJob(id.to_owned()))?.job;
-    let named = |it: &&&dyn Operation| it.name() == planner.operation;
-    let operation = job.operations.iter().find(named);
-    let operation =
-        operation.ok_or_else(|| JobError::UnknownOperation(planner.operation.clone()))?;
-    let scope = Some(&planner.scope).filter(|it| **it != json!({}));
+    let (scope, operation) = scope_of(&planner, job.operations.iter().copied())?;
+    let (arguments, dry_run) = (&planner.arguments, job.dry_run);
+    operation.prepare(&Preparation { arguments, scope: &scope, dry_run, ..*job }).await
+}
+
+/// The scope of a stored job, and the operation of its name.
+pub(super) fn scope_of(
+    job: &Job,
+    mut operations: impl Iterator<Item = &'static dyn Operation>,
+) -> Result<(Scope, &'static dyn Operation), JobError> {
+    let operation = operations.find(|operation| operation.name() == job.operation);
+    let operation = operation.ok_or_else(|| JobError::UnknownOperation(job.operation.clone()))?;
+    let scope = Some(&job.scope).filter(|it| **it != json!({}));
     let scope = Scope::parse(scope, operation.forms()).map_err(|err| JobError::Wrong {
         member: "scope".to_owned(),
         problem: err.to_string(),
-        value: planner.scope.clone(),
+        value: job.scope.clone(),
     })?;
-    let (arguments, dry_run) = (&planner.arguments, job.dry_run);
-    operation.prepare(&Preparation { arguments, scope: &scope, dry_run, ..*job }).await
+    Ok((scope, operation))
 }
 
 #[async_trait]

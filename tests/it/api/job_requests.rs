@@ -9,6 +9,7 @@ use crate::support::app::{ACCOUNT, Answer};
 over_both_stores! {
     what_cannot_be_asked_for,
     what_is_not_there,
+    a_journal_is_gone_through_only_by_its_job,
     what_a_job_cannot_do_any_more,
     waiting_for_the_end,
     a_job_in_words,
@@ -49,6 +50,18 @@ async fn get(world: &World, path: &str) -> Answer {
 async fn done(world: &World, data: &Value) -> String {
     let job = post(world, &format!("{CONVERT}?wait=20"), data).await.data(200);
     job["id"].as_str().unwrap().to_owned()
+}
+
+/// The job itself is looked at first: whether it is a plan, and whether it has ended.
+async fn a_journal_is_gone_through_only_by_its_job(world: &World) {
+    keep(world).await;
+    let job = done(world, &conversion()).await;
+    let before = world.everything().await;
+    for operation in ["apply", "revert"] {
+        let path = format!("/v2/maintenance/{operation}?wait=20");
+        post(world, &path, &json!({"job": job})).await.check_status(404);
+    }
+    assert_eq!(world.everything().await, before);
 }
 
 async fn what_cannot_be_asked_for(world: &World) {

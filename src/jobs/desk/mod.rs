@@ -1,4 +1,8 @@
-//! Where jobs are asked for, looked at and stopped, and where those are found that nobody runs.
+//! Where jobs are asked for, looked at and stopped. `work` runs one, `watch` finds those that nobody
+//! runs.
+
+mod watch;
+mod work;
 
 use std::{
     collections::HashSet,
@@ -6,41 +10,29 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::{
     sync::{Notify, Semaphore},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    JobError, JobRequest, JobsConfig, Narration, Narrator, Operation, Preparation, Scope, Unit,
-    Work,
+    JobError, JobRequest, JobsConfig, Narration, Narrator, Operation, Preparation, Scope, Work,
     courtesy::Courtesy,
-    keeper::{Keeper, Stop},
     replay::{Apply, Revert},
-    runner::Run,
-    schedule::{Turn, turns},
 };
 use crate::{
     domain::{Actor, Clock},
     repository::{
-        ActiveJob, Job, JobFailure, JobRepository, JobState, JournalPart, RepositoryError, Tally,
-        Wanted,
+        ActiveJob, Job, JobRepository, JobState, JournalPart, RepositoryError, Tally, Wanted,
     },
     service::{Error, NumberService},
 };
 
 /// How often somebody who waits for a job looks at it.
 const LOOKS: Duration = Duration::from_millis(250);
-/// For how long a job may be entered without being stored, in milliseconds: its maker died then.
-const UNSTORED_MS: i64 = 60_000;
-/// How often old jobs are looked for.
-const SWEEPS: Duration = Duration::from_hours(1);
-/// How many jobs are looked at then, at once.
-const SWEPT_AT_ONCE: usize = 50;
 /// How often a job that others change is changed again.
 const TRIES: u32 = 20;
 
@@ -120,7 +112,7 @@ impl Jobs {
     ///
     /// [`JobError`]: nothing was begun.
     pub async fn start(&self, request: &JobRequest) -> Result<Job, JobError> {
-        self.begin(request, None).await
+        self.begin(self.asked(request)?, request, None).await
     }
 
     /// As [`Jobs::start`], with a report in words that ends when the job does, or when this process
@@ -131,7 +123,8 @@ impl Jobs {
     /// As [`Jobs::start`].
     pub async fn start_telling(&self, request: &JobRequest) -> Result<(Job, Narration), JobError> {
         let (narrator, narration) = Narrator::new();
-        Ok((self.begin(request, Some(narrator)).await?, narration))
+        let job = self.begin(self.asked(request)?, request, Some(narrator)).await?;
+        Ok((job, narration))
     }
 
     /// Does what a dry run planned, as a job of its own.
@@ -144,7 +137,7 @@ impl Jobs {
         if !planned.dry_run || !planned.state.has_ended() {
             return Err(state_of(&planned));
         }
-        self.replay(Apply.name(), id, actor).await
+        self.replay(&Apply, id, actor).await
     }
 
     /// Puts back what a job changed, as a job of its own.
@@ -157,17 +150,32 @@ impl Jobs {
         if done.dry_run || !done.state.has_ended() {
             return Err(state_of(&done));
         }
-        self.replay(Revert.name(), id, actor).await
+        self.replay(&Revert, id, actor).await
     }
 
-    async fn replay(&self, operation: &str, id: &str, actor: &Actor) -> Result<Job, JobError> {
+    async fn replay(
+        &self,
+        operation: &'static dyn Operation,
+        id: &str,
+        actor: &Actor,
+    ) -> Result<Job, JobError> {
         let members = Map::from_iter([("job".to_owned(), id.into())]);
-        let (operation, actor) = (operation.to_owned(), actor.clone());
-        self.start(&JobRequest { operation, members, confirmed_by: None, actor }).await
+        let (name, actor) = (operation.name().to_owned(), actor.clone());
+        let request = JobRequest { operation: name, members, confirmed_by: None, actor };
+        self.begin(operation, &request, None).await
+    }
+
+    /// The operation that is asked for by its name. Going through a journal is asked for by the job
+    /// that it is of, which is looked at first.
+    fn asked(&self, request: &JobRequest) -> Result<&'static dyn Operation, JobError> {
+        let mut operations = self.0.operations.iter().copied();
+        let found = operations.find(|operation| operation.name() == request.operation);
+        found.ok_or_else(|| JobError::UnknownOperation(request.operation.clone()))
     }
 
     async fn begin(
         &self,
+        operation: &'static dyn Operation,
         request: &JobRequest,
         narrator: Option<Narrator>,
     ) -> Result<Job, JobError> {
@@ -175,18 +183,9 @@ impl Jobs {
         if !request.actor.is_admin {
             return Err(Error::Forbidden { cause: None }.into());
         }
-        let operation = desk.operation(&request.operation)?;
         let checked = request.check(operation, &desk.limits)?;
-        let work = operation
-            .prepare(&Preparation {
-                service: &desk.service,
-                jobs: &desk.repository,
-                arguments: &checked.arguments,
-                scope: &checked.scope,
-                dry_run: checked.dry_run,
-                operations: desk.operations,
-            })
-            .await?;
+        let preparation = desk.preparation(&checked.arguments, &checked.scope, checked.dry_run);
+        let work = operation.prepare(&preparation).await?;
         let id = Uuid::now_v7().simple().to_string();
         let now = desk.clock.now();
         let databases = checked.scope.places().or_else(|| replayed(&checked.arguments));
@@ -442,144 +441,10 @@ impl Jobs {
         Err(Error::Conflict.into())
     }
 
-    /// Looks for jobs that nobody runs, and for those that are too old, until the shutdown.
-    pub async fn watch(&self) {
-        let desk = &self.0;
-        let pause = Duration::from_millis(desk.limits.poll_ms.max(1));
-        let mut swept: Option<Instant> = None;
-        loop {
-            if let Err(err) = self.look().await {
-                let cause: &(dyn std::error::Error + 'static) = &err;
-                tracing::warn!(error = cause, "jobs cannot be looked for");
-            }
-            if let Err(err) = self.take_turns().await {
-                let cause: &(dyn std::error::Error + 'static) = &err;
-                tracing::warn!(error = cause, "what runs by the clock does not");
-            }
-            if swept.is_none_or(|swept| swept.elapsed() >= SWEEPS) {
-                swept = Some(Instant::now());
-                if let Err(err) = self.forget_old().await {
-                    let cause: &(dyn std::error::Error + 'static) = &err;
-                    tracing::warn!(error = cause, "old jobs cannot be removed");
-                }
-            }
-            if desk.shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
-                return;
-            }
-        }
-    }
-
-    /// Starts what runs by the clock and is due, unless another process does.
-    ///
-    /// # Errors
-    ///
-    /// [`JobError`] of what cannot be started.
-    pub async fn take_turns(&self) -> Result<(), JobError> {
-        let desk = &self.0;
-        let mut ended = Ok(());
-        for turn in turns(&desk.limits) {
-            // One that cannot be started holds up no other.
-            let taken = self.take_turn(turn).await;
-            ended = ended.and(taken);
-        }
-        ended
-    }
-
-    async fn take_turn(&self, turn: Turn<'_>) -> Result<(), JobError> {
-        let desk = &self.0;
-        let Some(due) = turn.last(desk.clock.now()) else {
-            return Ok(());
-        };
-        let is_ours = desk.repository.claim_turn(turn.operation, &due.to_string()).await;
-        if !is_ours.map_err(Error::from)? {
-            return Ok(());
-        }
-        let (operation, members) = (turn.operation.to_owned(), turn.members());
-        let actor = Actor::operator();
-        match self.start(&JobRequest { operation, members, confirmed_by: None, actor }).await {
-            // Somebody asked for it already.
-            Ok(_) | Err(JobError::Running(_)) => Ok(()),
-            Err(err) => Err(err),
-        }
-    }
-
-    /// Ends every lease: for a store that no other process can have open, so that whoever held a job is
-    /// gone.
-    ///
-    /// # Errors
-    ///
-    /// Those of every read and write.
-    pub async fn inherit(&self) -> Result<(), JobError> {
-        for id in self.0.repository.active().await.map_err(Error::from)?.into_keys() {
-            let ended = self.change(&id, |job| {
-                if let Some(lease) = &mut job.lease {
-                    lease.until_ms = 0;
-                }
-                Ok(())
-            });
-            match ended.await {
-                Ok(_) | Err(JobError::UnknownJob(_)) => (),
-                Err(err) => return Err(err),
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes jobs that ended longer ago than they are kept, with their journals.
-    ///
-    /// # Errors
-    ///
-    /// [`RepositoryError`] of the first that cannot be removed.
-    pub async fn forget_old(&self) -> Result<(), RepositoryError> {
-        let desk = &self.0;
-        let kept = SignedDuration::from_hours(24 * i64::from(desk.limits.keep_days));
-        let end = desk.clock.now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
-        loop {
-            let oldest = desk.repository.oldest(SWEPT_AT_ONCE).await?;
-            let is_old = |job: &Job| {
-                let finished = job.finished.as_deref().and_then(|text| text.parse().ok());
-                job.state.has_ended() && finished.is_some_and(|at: Timestamp| at < end)
-            };
-            let old: Vec<&Job> = oldest.iter().filter(|job| is_old(job)).collect();
-            for job in &old {
-                match desk.repository.forget(&job.id).await {
-                    // Another process does the same.
-                    Ok(()) | Err(RepositoryError::Conflict { .. }) => (),
-                    Err(err) => return Err(err),
-                }
-            }
-            if old.len() < SWEPT_AT_ONCE {
-                return Ok(());
-            }
-        }
-    }
-
     /// Waits until the jobs that run here have stopped; after the shutdown.
     pub async fn stopped(&self) {
         self.0.tracker.close();
         self.0.tracker.wait().await;
-    }
-
-    async fn look(&self) -> Result<(), RepositoryError> {
-        let desk = &self.0;
-        let now = desk.clock.now().as_millisecond();
-        for (id, entry) in desk.repository.active().await? {
-            if desk.here().contains(&id) {
-                continue;
-            }
-            match desk.repository.load(&id).await? {
-                None if entry.entered_ms + UNSTORED_MS < now => desk.repository.leave(&id).await?,
-                None => (),
-                Some(stored) if stored.job.state.has_ended() => desk.repository.leave(&id).await?,
-                Some(stored) => {
-                    let is_free = stored.job.lease.as_ref().is_none_or(|it| it.until_ms < now);
-                    if is_free && stored.job.state != JobState::Paused {
-                        self.run_here(&id, None, None);
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Runs a job in this process, as soon as there is room for it.
@@ -607,11 +472,21 @@ impl Desk {
         self.here.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn operation(&self, name: &str) -> Result<&'static dyn Operation, JobError> {
+    /// Every operation that a job can have.
+    fn known(&self) -> impl Iterator<Item = &'static dyn Operation> + use<> {
         let replays: [&'static dyn Operation; 2] = [&Apply, &Revert];
-        let known = self.operations.iter().copied().chain(replays);
-        let found = known.into_iter().find(|operation| operation.name() == name);
-        found.ok_or_else(|| JobError::UnknownOperation(name.to_owned()))
+        self.operations.iter().copied().chain(replays)
+    }
+
+    /// What an operation is prepared from.
+    fn preparation<'a>(
+        &'a self,
+        arguments: &'a Map<String, Value>,
+        scope: &'a Scope,
+        dry_run: bool,
+    ) -> Preparation<'a> {
+        let (service, jobs, operations) = (&self.service, &self.repository, self.operations);
+        Preparation { service, jobs, arguments, scope, dry_run, operations }
     }
 
     /// Enters a job among those that have not ended. One that has, and is about to be struck out, is in
@@ -628,184 +503,11 @@ impl Desk {
         }
         Err(Error::Conflict.into())
     }
-
-    /// Takes a job and runs it to its end, or until it has to stop.
-    async fn run(
-        &self,
-        id: &str,
-        work: Option<Box<dyn Work>>,
-        narrator: Option<&Narrator>,
-    ) -> Result<(), RepositoryError> {
-        let lease = Duration::from_millis(self.limits.lease_ms);
-        let shutdown = self.shutdown.clone();
-        let taken =
-            Keeper::take(&self.repository, &self.clock, &self.holder, lease, shutdown, id).await?;
-        let Some(keeper) = taken else {
-            return Ok(());
-        };
-        let job = keeper.job().await;
-        tracing::info!(job = id, operation = job.operation, "a job runs here");
-        let running = self.work_through(&keeper, &job, work, narrator);
-        let renewing = self.renew(&keeper);
-        let ended = tokio::select! {
-            ended = running => ended,
-            stop = renewing => Err(stop),
-        };
-        self.end(&keeper, ended, narrator).await
-    }
-
-    /// Keeps the lease; ends when it is lost.
-    async fn renew(&self, keeper: &Keeper) -> Stop {
-        let pause = Duration::from_millis(self.limits.renewal_ms.max(1));
-        loop {
-            // Whether it was poked or not, it is time.
-            let _ = timeout(pause, self.poked.notified()).await;
-            if let Err(stop) = keeper.renew().await {
-                return stop;
-            }
-        }
-    }
-
-    async fn work_through(
-        &self,
-        keeper: &Keeper,
-        job: &Job,
-        work: Option<Box<dyn Work>>,
-        narrator: Option<&Narrator>,
-    ) -> Result<(), Stop> {
-        let broken = |err: &JobError| {
-            Stop::Broken(JobFailure {
-                id: job.id.clone(),
-                database: None,
-                error: err.id().to_owned(),
-                message: err.to_string(),
-            })
-        };
-        let operation = self.operation(&job.operation).map_err(|err| broken(&err))?;
-        let scope =
-            Scope::parse(Some(&job.scope).filter(|it| **it != json!({})), operation.forms());
-        let scope = scope.map_err(|err| {
-            broken(&JobError::Wrong {
-                member: "scope".to_owned(),
-                problem: err.to_string(),
-                value: job.scope.clone(),
-            })
-        })?;
-        let work = match work {
-            Some(work) => work,
-            None => operation
-                .prepare(&Preparation {
-                    service: &self.service,
-                    jobs: &self.repository,
-                    arguments: &job.arguments,
-                    scope: &scope,
-                    dry_run: job.dry_run,
-                    operations: self.operations,
-                })
-                .await
-                .map_err(|err| broken(&err))?,
-        };
-        let units = self.units(job, &scope, &*work).await.map_err(|err| broken(&err.into()))?;
-        keeper.change(|job| job.units = Some(units.len() as u64)).await?;
-        // An administrator asked for it; only they can.
-        let actor = Actor::operator();
-        let patience = Duration::from_millis(self.limits.patience_ms);
-        let run = Run {
-            service: &self.service,
-            repository: &self.repository,
-            keeper,
-            work: &*work,
-            job,
-            actor: &actor,
-            narrator,
-            courtesy: &self.courtesy,
-            patience,
-        };
-        run.go(&units).await?;
-        keeper.check()?;
-        let done = keeper.job().await;
-        if !job.dry_run {
-            work.finish(&self.service, &done).await.map_err(|err| broken(&err.into()))?;
-        }
-        if let Some(narrator) = narrator {
-            narrator.tell(work.closing(&done));
-        }
-        Ok(())
-    }
-
-    /// What the job goes through: the same after a crash.
-    async fn units(&self, job: &Job, scope: &Scope, work: &dyn Work) -> Result<Vec<Unit>, Error> {
-        let read = |values: Vec<Value>| {
-            let units: Result<Vec<Unit>, _> =
-                values.into_iter().map(serde_json::from_value).collect();
-            units.map_err(|err| Error::Store(Arc::new(err)))
-        };
-        if let Some(values) = self.repository.units(&job.id).await? {
-            return read(values);
-        }
-        let units = work.units(&self.service, scope, job.page_size).await?;
-        let values: Vec<Value> = units.iter().map(|unit| json!(unit)).collect();
-        self.repository.keep_units(&job.id, &values).await?;
-        // Somebody else may have been first.
-        read(self.repository.units(&job.id).await?.unwrap_or(values))
-    }
-
-    async fn end(
-        &self,
-        keeper: &Keeper,
-        ended: Result<(), Stop>,
-        narrator: Option<&Narrator>,
-    ) -> Result<(), RepositoryError> {
-        let now = self.clock.now().to_string();
-        let state = match &ended {
-            Err(Stop::Lost) => {
-                tracing::warn!("the lease of a job was lost");
-                return Ok(());
-            }
-            Ok(()) => None,
-            Err(Stop::Broken(_)) => Some(JobState::Failed),
-            Err(Stop::Wanted(Wanted::Cancel)) => Some(JobState::Cancelled),
-            Err(Stop::Wanted(Wanted::Pause)) => Some(JobState::Paused),
-            // Another process goes on with it, or this one after its next start.
-            Err(Stop::Shutdown) => Some(JobState::Queued),
-        };
-        let given_back = keeper
-            .give_back(|job| {
-                job.state = state.unwrap_or_else(|| result_of(job.counts));
-                job.wanted = None;
-                if job.state.has_ended() {
-                    job.finished = Some(now.clone());
-                    job.live = Tally::default();
-                }
-                if let Err(Stop::Broken(failure)) = &ended {
-                    job.error = Some(failure.clone());
-                }
-            })
-            .await;
-        if let (Err(Stop::Broken(failure)), Some(narrator)) = (&ended, narrator) {
-            narrator.tell(format!("ERROR: {}\n", failure.message));
-        }
-        let job = keeper.job().await;
-        if given_back.is_ok() && job.state.has_ended() {
-            tracing::info!(job = job.id, state = job.state.name(), "a job ended");
-            self.repository.leave(&job.id).await?;
-        }
-        Ok(())
-    }
 }
 
 /// Whether a text can be the id of a job: no other is looked for.
 fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit())
-}
-
-/// How a job ended that went through everything.
-fn result_of(counts: Tally) -> JobState {
-    match (counts.failed, counts.changed + counts.unchanged) {
-        (0, _) => JobState::Succeeded,
-        (_, 0) => JobState::Failed,
-        _ => JobState::Partial,
-    }
 }
 
 fn state_of(job: &Job) -> JobError {

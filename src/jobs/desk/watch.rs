@@ -1,0 +1,161 @@
+//! Jobs that nobody runs, those that the clock asks for, and those that are too old.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+
+use super::Jobs;
+use crate::{
+    domain::Actor,
+    jobs::{
+        JobError, JobRequest,
+        schedule::{Turn, turns},
+    },
+    repository::{Job, JobState, RepositoryError},
+    service::Error,
+};
+
+/// For how long a job may be entered without being stored, in milliseconds: its maker died then.
+const UNSTORED_MS: i64 = 60_000;
+/// How often old jobs are looked for.
+const SWEEPS: Duration = Duration::from_hours(1);
+/// How many jobs are looked at then, at once.
+const SWEPT_AT_ONCE: usize = 50;
+
+impl Jobs {
+    /// Looks for jobs that nobody runs, and for those that are too old, until the shutdown.
+    pub async fn watch(&self) {
+        let desk = &self.0;
+        let pause = Duration::from_millis(desk.limits.poll_ms.max(1));
+        let mut swept: Option<Instant> = None;
+        loop {
+            if let Err(err) = self.look().await {
+                let cause: &(dyn std::error::Error + 'static) = &err;
+                tracing::warn!(error = cause, "jobs cannot be looked for");
+            }
+            if let Err(err) = self.take_turns().await {
+                let cause: &(dyn std::error::Error + 'static) = &err;
+                tracing::warn!(error = cause, "what runs by the clock does not");
+            }
+            if swept.is_none_or(|swept| swept.elapsed() >= SWEEPS) {
+                swept = Some(Instant::now());
+                if let Err(err) = self.forget_old().await {
+                    let cause: &(dyn std::error::Error + 'static) = &err;
+                    tracing::warn!(error = cause, "old jobs cannot be removed");
+                }
+            }
+            if desk.shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Starts what runs by the clock and is due, unless another process does.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError`] of what cannot be started.
+    pub async fn take_turns(&self) -> Result<(), JobError> {
+        let desk = &self.0;
+        let mut ended = Ok(());
+        for turn in turns(&desk.limits) {
+            // One that cannot be started holds up no other.
+            let taken = self.take_turn(turn).await;
+            ended = ended.and(taken);
+        }
+        ended
+    }
+
+    async fn take_turn(&self, turn: Turn<'_>) -> Result<(), JobError> {
+        let desk = &self.0;
+        let Some(due) = turn.last(desk.clock.now()) else {
+            return Ok(());
+        };
+        let is_ours = desk.repository.claim_turn(turn.operation, &due.to_string()).await;
+        if !is_ours.map_err(Error::from)? {
+            return Ok(());
+        }
+        let (operation, members) = (turn.operation.to_owned(), turn.members());
+        let actor = Actor::operator();
+        match self.start(&JobRequest { operation, members, confirmed_by: None, actor }).await {
+            // Somebody asked for it already.
+            Ok(_) | Err(JobError::Running(_)) => Ok(()),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Ends every lease: for a store that no other process can have open, so that whoever held a job is
+    /// gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read and write.
+    pub async fn inherit(&self) -> Result<(), JobError> {
+        for id in self.0.repository.active().await.map_err(Error::from)?.into_keys() {
+            let ended = self.change(&id, |job| {
+                if let Some(lease) = &mut job.lease {
+                    lease.until_ms = 0;
+                }
+                Ok(())
+            });
+            match ended.await {
+                Ok(_) | Err(JobError::UnknownJob(_)) => (),
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes jobs that ended longer ago than they are kept, with their journals.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError`] of the first that cannot be removed.
+    pub async fn forget_old(&self) -> Result<(), RepositoryError> {
+        let desk = &self.0;
+        let kept = SignedDuration::from_hours(24 * i64::from(desk.limits.keep_days));
+        let end = desk.clock.now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
+        loop {
+            let oldest = desk.repository.oldest(SWEPT_AT_ONCE).await?;
+            let is_old = |job: &Job| {
+                let finished = job.finished.as_deref().and_then(|text| text.parse().ok());
+                job.state.has_ended() && finished.is_some_and(|at: Timestamp| at < end)
+            };
+            let mut forgotten = 0;
+            for job in oldest.iter().filter(|job| is_old(job)) {
+                match desk.repository.forget(&job.id).await {
+                    Ok(()) => forgotten += 1,
+                    // Another process does the same.
+                    Err(RepositoryError::Conflict { .. }) => (),
+                    Err(err) => return Err(err),
+                }
+            }
+            if forgotten < SWEPT_AT_ONCE {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(), RepositoryError> {
+        let desk = &self.0;
+        let now = desk.clock.now().as_millisecond();
+        for (id, entry) in desk.repository.active().await? {
+            if desk.here().contains(&id) {
+                continue;
+            }
+            match desk.repository.load(&id).await? {
+                None if entry.entered_ms + UNSTORED_MS < now => desk.repository.leave(&id).await?,
+                None => (),
+                Some(stored) if stored.job.state.has_ended() => desk.repository.leave(&id).await?,
+                Some(stored) => {
+                    let is_free = stored.job.lease.as_ref().is_none_or(|it| it.until_ms < now);
+                    if is_free && stored.job.state != JobState::Paused {
+                        self.run_here(&id, None, None);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
