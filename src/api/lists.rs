@@ -27,7 +27,7 @@ use super::{
     rows::{Form, Rows},
     search::{self, ResellerParameter, SearchBody, SearchParameters},
     shape,
-    words::{AccountPath, Answer, Faults},
+    words::{AccountPath, Answer, Faults, NotModified},
 };
 
 /// The type of a table.
@@ -52,7 +52,7 @@ const FILE_NAME_MAX: usize = 100;
             (Answer<AccountNumbersBody> = "application/json"),
             (String = "text/csv"),
         )),
-        (status = 304, description = "The list is the one of the `ETag` in `If-None-Match`"),
+        NotModified,
         Faults,
     ),
 )]

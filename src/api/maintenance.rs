@@ -5,6 +5,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
+use utoipa::openapi::{
+    OpenApi, RefOr,
+    path::Operation as OperationItem,
+    schema::{ObjectBuilder, Type},
+};
 
 use crate::{
     jobs::{ArgumentKind, JobRequest, Operation},
@@ -18,11 +23,15 @@ use super::{
     fault::Fault,
     jobs::{self, JobBody, WaitParameters},
     maintenance_words::{
-        CommandRequest, OperationRequest, OperationsBody, UsageBody, UsageParameters, UsageRequest,
+        CommandBody, CommandRequest, OperationRequest, OperationsBody, UsageBody, UsageParameters,
+        UsageRequest,
     },
     request,
     words::{Answer, Faults},
 };
+
+/// The kind of an answer in words.
+const WORDS: &str = "text/plain";
 
 /// List the operations.
 #[utoipa::path(
@@ -54,6 +63,36 @@ pub(super) async fn list_operations(State(api): State<Api>, _: AdminCall) -> Rep
     let mut operations = vec![usage, old];
     operations.extend(api.jobs.operations().iter().map(|operation| described(*operation)));
     Reply::ok(operations)
+}
+
+/// Says which names stand in the path of an operation, and that an error is in words where success
+/// may be.
+pub(super) fn describe(document: &mut OpenApi, operations: &[&dyn Operation]) {
+    for item in document.paths.paths.values_mut() {
+        [&mut item.get, &mut item.post].into_iter().flatten().for_each(speak);
+    }
+    let path = document.paths.paths.get_mut("/v2/maintenance/{operation}");
+    let parameters = path.and_then(|path| path.post.as_mut()?.parameters.as_mut());
+    let names: Vec<&str> = operations.iter().map(|operation| operation.name()).collect();
+    for parameter in parameters.into_iter().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "operation"
+        {
+            let schema = ObjectBuilder::new().schema_type(Type::String);
+            parameter.schema = Some(schema.enum_values(Some(names.clone())).into());
+        }
+    }
+}
+
+fn speak(operation: &mut OperationItem) {
+    let responses = &mut operation.responses.responses;
+    let Some(RefOr::T(done)) = responses.get("200") else { return };
+    let Some(words) = done.content.get(WORDS).cloned() else { return };
+    for (_, response) in responses.range_mut("400".to_owned()..) {
+        if let RefOr::T(response) = response {
+            response.content.insert(WORDS.to_owned(), words.clone());
+        }
+    }
 }
 
 fn argument(name: &str, kind: &str, required: bool, meaning: &str) -> Value {
@@ -169,7 +208,7 @@ pub(super) async fn run_operation(
     responses(
         (status = 202, description = "The job, which runs", body = Answer<JobBody>),
         (status = 200, description = "What the command found or did", content(
-            (Answer<JobBody> = "application/json"), (String = "text/plain"),
+            (Answer<CommandBody> = "application/json"), (String = "text/plain"),
         )),
         Faults,
     ),

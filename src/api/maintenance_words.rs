@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::{features::PermissionsBody, jobs::JobBody};
+
 /// What is counted.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -128,4 +130,41 @@ pub(super) struct UsageBody {
     databases: BTreeMap<String, BTreeMap<String, u64>>,
     /// By carrier.
     totals: BTreeMap<String, u64>,
+}
+
+/// What an old command did or found.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum CommandBody {
+    Job(Box<JobBody>),
+    Usage(UsageBody),
+    Permissions(PermissionsBody),
+    Features(FeaturesBody),
+    Application(ApplicationBody),
+    Gone(GoneBody),
+}
+
+/// The features that there are.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FeaturesBody {
+    /// Their names.
+    features: Vec<String>,
+}
+
+/// What a number is used by.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApplicationBody {
+    /// The application; null for none.
+    #[schema(required)]
+    app: Option<String>,
+}
+
+/// Where to find what an old command did that is no longer there.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoneBody {
+    /// In words.
+    instead: String,
 }

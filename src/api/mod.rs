@@ -59,7 +59,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     auth::Authenticator,
     domain::Clock,
-    jobs::Jobs,
+    jobs::{Jobs, Operation},
     service::{NumberService, RequestRepository},
     telemetry::Metrics,
 };
@@ -172,7 +172,7 @@ impl Api {
         metrics: Metrics,
         config: ApiConfig,
     ) -> Self {
-        let document = document();
+        let document = document(config.jobs.operations());
         Self(Arc::new(Parts {
             service,
             jobs: config.jobs,
@@ -191,18 +191,19 @@ impl Api {
     }
 }
 
-/// The API's own document.
+/// The API's own document, of a service with these operations.
 #[must_use]
-pub fn document() -> OpenApi {
+pub fn document(operations: &[&dyn Operation]) -> OpenApi {
     let mut document = openapi::routes().into_openapi();
     idempotency::describe(&mut document);
+    maintenance::describe(&mut document, operations);
     document
 }
 
 /// The API's own document, as it is sent and committed.
 #[must_use]
-pub fn printed_document() -> String {
-    openapi::print(&document())
+pub fn printed_document(operations: &[&dyn Operation]) -> String {
+    openapi::print(&document(operations))
 }
 
 /// Everything that is served.

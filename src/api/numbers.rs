@@ -15,7 +15,7 @@ use super::{
     },
     porting,
     shape::{self, Wanted},
-    words::{Answer, Faults, IfMatch, NumberPath, UnscopedNumberPath},
+    words::{Answer, Faults, IfMatch, NotModified, NumberPath, UnscopedNumberPath},
 };
 
 /// Read a number.
@@ -24,7 +24,11 @@ use super::{
     path = "/v2/accounts/{account_id}/phone_numbers/{number}",
     tag = "numbers",
     params(NumberPath, ReadParameters),
-    responses((status = 200, description = "The number", body = Answer<NumberBody>), Faults),
+    responses(
+        (status = 200, description = "The number", body = Answer<NumberBody>),
+        NotModified,
+        Faults,
+    ),
 )]
 pub(super) async fn get_number(State(api): State<Api>, call: AccountCall) -> Result<Reply, Fault> {
     let number = call.number_to_read(&api).await?;
@@ -200,7 +204,11 @@ pub(super) async fn reserve_number(
     path = "/v2/phone_numbers/{number}",
     tag = "numbers",
     params(UnscopedNumberPath),
-    responses((status = 200, description = "The number", body = Answer<NumberRecordBody>), Faults),
+    responses(
+        (status = 200, description = "The number", body = Answer<NumberRecordBody>),
+        NotModified,
+        Faults,
+    ),
 )]
 pub(super) async fn get_any_number(
     State(api): State<Api>,

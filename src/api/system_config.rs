@@ -12,7 +12,7 @@ use super::{
     extract::AdminCall,
     fault::Fault,
     request,
-    words::{Answer, Faults, IfMatch},
+    words::{Answer, Faults, IfMatch, NotModified},
 };
 
 /// Which document.
@@ -40,8 +40,8 @@ pub(super) struct ConfigParameters {
 pub(super) struct ConfigBody {
     /// Its name.
     id: String,
-    /// The section that counts.
-    default: Map<String, Value>,
+    /// The section that counts; absent when nothing is stored.
+    default: Option<Map<String, Value>>,
 }
 
 /// A document of settings, or a part of it.
@@ -57,7 +57,11 @@ pub(super) struct ConfigRequest {
     path = "/v2/system_configs/{config_id}",
     tag = "settings",
     params(ConfigPath),
-    responses((status = 200, description = "The settings", body = Answer<ConfigBody>), Faults),
+    responses(
+        (status = 200, description = "The settings", body = Answer<ConfigBody>),
+        NotModified,
+        Faults,
+    ),
 )]
 pub(super) async fn get_config(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
     let id = call.part("config_id");

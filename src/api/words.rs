@@ -111,10 +111,18 @@ pub(super) enum Faults {
     /// A carrier or the service failed.
     #[response(status = 500)]
     Internal(ErrorAnswer),
+    /// A provider or a carrier of that name is not part of this service.
+    #[response(status = 501)]
+    NotImplemented(ErrorAnswer),
     /// The store cannot be reached, or does not hold what can be read.
     #[response(status = 503)]
     Unavailable(ErrorAnswer),
 }
+
+/// The answer to a reader who has the newest version.
+#[derive(IntoResponses)]
+#[response(status = 304, description = "It is as the `ETag` in `If-None-Match` says")]
+pub(super) struct NotModified;
 
 /// The account.
 #[derive(IntoParams)]

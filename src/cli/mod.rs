@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     api,
     config::{Config, ConfigError, Flags},
+    maintenance::OPERATIONS,
     telemetry,
 };
 
@@ -67,7 +68,7 @@ enum Command {
 pub fn run() -> anyhow::Result<()> {
     let cli = Cli::parse();
     if let Some(Command::Openapi) = cli.command {
-        print!("{}", api::printed_document());
+        print!("{}", api::printed_document(OPERATIONS));
         return Ok(());
     }
     let flags = Flags { listen: cli.settings.listen, data_dir: cli.settings.data_dir };

@@ -1,7 +1,7 @@
 //! The document of the API: committed as it is, and true of every operation.
 
 use axum::http::Method;
-use number_manager::api;
+use number_manager::{api, maintenance::OPERATIONS};
 use serde_json::Value;
 
 use crate::support::app::{ACCOUNT, TestApp};
@@ -13,11 +13,11 @@ const OPEN: &[&str] = &["livez", "readyz", "metrics", "openapi_document", "get_o
 #[test]
 fn the_committed_document_is_what_the_code_says() {
     let file = expect_test::expect_file!["../../openapi/openapi.json"];
-    file.assert_eq(&api::printed_document());
+    file.assert_eq(&api::printed_document(OPERATIONS));
 }
 
 fn operations() -> Vec<(Method, String, Value)> {
-    let document: Value = serde_json::from_str(&api::printed_document()).unwrap();
+    let document: Value = serde_json::from_str(&api::printed_document(OPERATIONS)).unwrap();
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
@@ -45,8 +45,18 @@ fn every_operation_is_described() {
 }
 
 #[test]
+fn every_operation_over_many_numbers_is_named() {
+    let is_it = |(_, path, _): &(Method, String, Value)| path == "/v2/maintenance/{operation}";
+    let (_, _, operation) = operations().into_iter().find(is_it).unwrap();
+    let parameters = operation["parameters"].as_array().unwrap();
+    let name = parameters.iter().find(|parameter| parameter["name"] == "operation").unwrap();
+    let names: Vec<&str> = OPERATIONS.iter().map(|operation| operation.name()).collect();
+    assert_eq!(name["schema"]["enum"], serde_json::json!(names));
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
-    let document: Value = serde_json::from_str(&api::printed_document()).unwrap();
+    let document: Value = serde_json::from_str(&api::printed_document(OPERATIONS)).unwrap();
     let mut waiting = vec![&document];
     let mut seen = 0;
     while let Some(value) = waiting.pop() {

@@ -4,6 +4,7 @@
 use axum::http::Method;
 use number_manager::{
     api,
+    maintenance::OPERATIONS,
     store::{IdRange, Order, Query, Question},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -72,7 +73,7 @@ async fn all_documents(world: &World) -> Vec<String> {
 
 /// Every operation: its method, its path, and the parameters of its query.
 fn operations() -> Vec<(Method, String, Vec<String>)> {
-    let document: Value = serde_json::from_str(&api::printed_document()).unwrap();
+    let document: Value = serde_json::from_str(&api::printed_document(OPERATIONS)).unwrap();
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {

@@ -1,7 +1,7 @@
 //! What every route does alike: methods, tunnels, headers, forms and limits of the wire.
 
 use axum::http::Method;
-use number_manager::api;
+use number_manager::{api, maintenance::OPERATIONS};
 use serde_json::{Value, json};
 
 use super::world::{HOLDER, NUMBER, Who, World, numbers, over_both_stores};
@@ -22,7 +22,7 @@ fn filled(path: &str) -> String {
 }
 
 async fn options_lists_the_methods_of_every_path_without_a_token(world: &World) {
-    let document: Value = serde_json::from_str(&api::printed_document()).unwrap();
+    let document: Value = serde_json::from_str(&api::printed_document(OPERATIONS)).unwrap();
     let paths = document["paths"].as_object().unwrap();
     for (path, operations) in paths.iter().filter(|(path, _)| path.starts_with("/v2")) {
         let ask = world.app.ask(Method::OPTIONS, &filled(path));

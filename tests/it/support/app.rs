@@ -30,6 +30,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::document;
+
 /// The account that most tests are about.
 pub(crate) const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 /// The account above it.
@@ -276,11 +278,15 @@ impl Ask<'_> {
 
     pub(crate) async fn send(self) -> Answer {
         let request = self.request.body(Body::from(self.body)).unwrap();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.app.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: parts.status, headers: parts.headers, text }
+        let answer = Answer { status: parts.status, headers: parts.headers, text };
+        let kind = answer.header("content-type");
+        document::check(&method, &path, answer.status.as_u16(), kind, &answer.text);
+        answer
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod blind;
 pub(crate) mod carriers;
 pub(crate) mod couch;
+pub(crate) mod document;
 pub(crate) mod failing;
 pub(crate) mod invariants;
 pub(crate) mod meddling;
