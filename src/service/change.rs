@@ -280,25 +280,9 @@ impl NumberService {
                 Ok(opened) => self.decide(target, &number, opened, operation).await,
                 Err(err) => Err(err.into()),
             };
-            let decided = match decided {
-                // A look-up of many may lag; "absent" is believed after a read of the document.
-                Err(Error::NotFound(_)) => self.decide_alone(target, &number, operation).await,
-                decided => decided,
-            };
             (number, decided)
         });
         decisions.buffer_unordered(PARALLEL_DECISIONS).collect().await
-    }
-
-    async fn decide_alone<'a>(
-        &self,
-        target: &Target<'a>,
-        number: &E164,
-        operation: &impl Operation,
-    ) -> Result<Planned<'a>, Error> {
-        let accounts: Vec<&AccountId> = target.account.into_iter().collect();
-        let opened = self.numbers.open(number, &accounts).await?;
-        self.decide(target, number, opened, operation).await
     }
 
     /// Decides about one number, alone or of a batch: what every operation has in common is here,

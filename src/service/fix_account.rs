@@ -17,8 +17,8 @@ struct Sorted {
     owned: Vec<Stored>,
     /// Those that are somebody else's, or that there are not, of which the account has a copy.
     strays: Vec<E164>,
-    /// The same without a copy.
-    elsewhere: Vec<E164>,
+    /// The same without a copy, and whether there is such a number.
+    elsewhere: Vec<(E164, bool)>,
 }
 
 impl NumberService {
@@ -57,17 +57,12 @@ impl NumberService {
         let mut outcome = PageOutcome::default();
         let ids = self.named(numbers, &mut outcome).await;
         let seen = self.numbers.seen(account, &ids).await;
-        let mut sorted = sort(account, seen, &mut outcome);
-        for id in std::mem::take(&mut sorted.elsewhere) {
-            // A look-up of many may lag.
-            match self.numbers.open(&id, &[account]).await {
-                Ok(Opened::Found(stored)) if stored.number.owner.as_ref() == Some(account) => {
-                    sorted.owned.push(*stored);
-                }
-                Ok(opened) if opened.has_copy(account) => sorted.strays.push(id),
-                Ok(Opened::Found(_)) => outcome.leave(NOT_OWNED, &id),
-                Ok(Opened::Vacant(_)) => outcome.fail_one(&id, &Error::NotFound(id.clone())),
-                Err(err) => outcome.fail_one(&id, &err.into()),
+        let sorted = sort(account, seen, &mut outcome);
+        for (id, exists) in sorted.elsewhere {
+            if exists {
+                outcome.leave(NOT_OWNED, &id);
+            } else {
+                outcome.fail_one(&id, &Error::NotFound(id.clone()));
             }
         }
         self.fix_sorted(account, sorted.owned, sorted.strays, &mut outcome).await?;
@@ -99,7 +94,7 @@ fn sort(
                 sorted.owned.push(*stored);
             }
             Ok(opened) if opened.has_copy(account) => sorted.strays.push(id),
-            Ok(_) => sorted.elsewhere.push(id),
+            Ok(opened) => sorted.elsewhere.push((id, matches!(opened, Opened::Found(_)))),
             Err(err) => outcome.fail_one(&id, &err.into()),
         }
     }

@@ -121,11 +121,6 @@ impl NumberService {
         let ids = self.named(numbers, &mut outcome).await;
         let mut groups = BTreeMap::<Option<AccountId>, Vec<Stored>>::new();
         for (id, opened) in ids.iter().zip(self.numbers.open_many(&ids, None).await) {
-            let opened = match opened {
-                // A look-up of many may lag.
-                Ok(Opened::Vacant(_)) => self.numbers.open(id, &[]).await,
-                opened => opened,
-            };
             match opened {
                 Ok(Opened::Found(stored))
                     if account.is_some() && stored.number.owner.as_ref() != account =>

@@ -259,12 +259,13 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
     /// Reads what is stored under `id`. A missing database is [`Lookup::Missing`].
     async fn get(&self, db: &DbName, id: &str) -> Result<Lookup, StoreError>;
 
-    /// Reads many documents of one database: one answer per id, in the order asked. A missing
-    /// database answers [`Lookup::Missing`] for each.
+    /// Reads many documents of one database: one answer per id, in the order asked, each as current
+    /// as that of [`DocumentStore::get`]. A missing database answers [`Lookup::Missing`] for each.
     async fn get_many(&self, db: &DbName, ids: &[String]) -> Result<Vec<Lookup>, StoreError>;
 
-    /// The revisions of the live documents under `ids`, in the order asked; `None` for what is
-    /// missing or deleted, and for each when there is no such database.
+    /// The revisions of the live documents under `ids`, in the order asked and as current as that of
+    /// [`DocumentStore::get`]; `None` for what is missing or deleted, and for each when there is no
+    /// such database.
     async fn revisions(&self, db: &DbName, ids: &[String]) -> Result<Vec<Option<Rev>>, StoreError>;
 
     /// Every live version of a document, the one that counts first: more than one only after a

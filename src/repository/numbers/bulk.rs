@@ -28,7 +28,7 @@ type Waiting = (Stored, Write);
 impl NumberRepository {
     /// Reads numbers to change them, as [`NumberRepository::open`] does, and beside them the copies
     /// in `account`, which probably owns them; other copies are read when they are saved. One result
-    /// per number, in order. What is missing here can be there: a look-up of many may lag.
+    /// per number, in order.
     pub async fn open_many(
         &self,
         ids: &[E164],

@@ -138,12 +138,12 @@ impl NumberRepository {
         let reads = numbers.iter().map(|id| {
             let found = found.remove(&(database(id), id.to_string()));
             async move {
-                let live = match found.transpose()?.and_then(Lookup::live) {
-                    Some(live) => Some(live),
-                    // What is missing in a look-up of many can be there.
-                    None => self.store.get(&database(id), id.as_str()).await?.live(),
+                let read = match found {
+                    Some(read) => read?,
+                    // Asked for twice.
+                    None => self.store.get(&database(id), id.as_str()).await?,
                 };
-                live.map(|live| self.source(live).map_err(|(_, err)| err)).transpose()
+                read.live().map(|live| self.source(live).map_err(|(_, err)| err)).transpose()
             }
         });
         let reads: Vec<_> = reads.collect();

@@ -53,8 +53,7 @@ impl Counterpart {
 }
 
 impl NumberRepository {
-    /// Reads the numbers beside copies of them, with one request per database; what is missing there
-    /// by itself once more. In order.
+    /// Reads the numbers beside copies of them, with one request per database. In order.
     pub async fn counterparts(
         &self,
         copies: Vec<Source>,
@@ -69,10 +68,9 @@ impl NumberRepository {
             let found = found.remove(&(database(&id), id.to_string()));
             async move {
                 let read = match found {
-                    Some(Ok(Lookup::Live(live))) => Ok(Lookup::Live(live)),
-                    Some(Err(err)) => Err(err),
-                    // A look-up of many tells too little of what is not there.
-                    _ => self.store.get(&database(&id), id.as_str()).await,
+                    Some(read) => read,
+                    // Asked for twice.
+                    None => self.store.get(&database(&id), id.as_str()).await,
                 };
                 let read = read.map(|found| Counterpart { copy, found });
                 (id.to_string(), read.map_err(RepositoryError::from))

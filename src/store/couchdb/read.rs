@@ -3,60 +3,53 @@
 //! A *leaf* is the newest version of one branch of a document; there is more than one only after a
 //! split cluster or a restore. Tombstones are leaves too.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use reqwest::Method;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
 use super::{
     super::{DbName, Document, Kind, Lookup, Rev, rules},
     CouchStore,
     failure::Failure,
-    wire::{Stored, winner},
+    wire::{Bare, Stored, winner},
 };
 
-/// The answer of `_all_docs` and of views.
+/// The answer to a read of many documents that does not tell of each.
+const UNREADABLE: Failure = Failure::Own(Kind::Unexpected, "a row of the answer is not readable");
+
+/// The answer of a view.
 #[derive(Deserialize)]
 pub(super) struct Rows<R> {
     pub(super) rows: Vec<R>,
 }
 
-/// A row of `_all_docs` that was asked for by its key.
+/// One leaf, in the answers of `?open_revs` and `_bulk_get`.
 #[derive(Deserialize)]
-struct KeyRow {
-    key: String,
-    /// `not_found`, or what went wrong with this row.
-    error: Option<String>,
-    value: Option<RowValue>,
-    doc: Option<Stored>,
+struct Leaf<L> {
+    ok: Option<L>,
+    error: Option<LeafError>,
+}
+
+/// Why there is no leaf.
+#[derive(Deserialize)]
+struct LeafError {
+    error: String,
 }
 
 #[derive(Deserialize)]
-struct RowValue {
-    rev: String,
-    #[serde(default)]
-    deleted: bool,
+#[serde(bound = "L: Deserialize<'de>")]
+struct BulkGet<L> {
+    results: Vec<BulkGetRow<L>>,
 }
 
-/// One requested revision, in the answers of `?open_revs` and `_bulk_get`.
+/// All leaves of one document, or the one that was asked for.
 #[derive(Deserialize)]
-struct Leaf {
-    ok: Option<Stored>,
-}
-
-#[derive(Deserialize)]
-struct BulkGet {
-    results: Vec<BulkGetRow>,
-}
-
-#[derive(Deserialize)]
-struct BulkGetRow {
-    #[serde(default)]
-    docs: Vec<Leaf>,
+#[serde(bound = "L: Deserialize<'de>")]
+struct BulkGetRow<L> {
+    id: String,
+    docs: Vec<Leaf<L>>,
 }
 
 impl CouchStore {
@@ -89,7 +82,7 @@ impl CouchStore {
         }
         match self.transport.read(&request).await {
             Ok(answer) => {
-                let leaves = answer.decode::<Vec<Leaf>>()?;
+                let leaves = answer.decode::<Vec<Leaf<Stored>>>()?;
                 Ok(leaves.into_iter().filter_map(|leaf| leaf.ok).collect())
             }
             Err(failure) if failure.is_missing() => Ok(Vec::new()),
@@ -118,15 +111,12 @@ impl CouchStore {
         asked: impl Iterator<Item = (&str, &str)>,
         limit: Duration,
     ) -> Result<Vec<Stored>, Failure> {
-        let docs: Vec<_> = asked.map(|(id, rev)| json!({"id": id, "rev": rev})).collect();
-        if docs.is_empty() {
+        let asked: Vec<_> = asked.map(|(id, rev)| json!({"id": id, "rev": rev})).collect();
+        if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let request = self.on_database(Method::POST, db, "/_bulk_get").within(limit);
-        let request = request.body(json!({ "docs": docs }).to_string());
-        let answer = self.transport.read(&request).await?.decode::<BulkGet>()?;
-        let leaves = answer.results.into_iter().flat_map(|row| row.docs);
-        Ok(leaves.filter_map(|leaf| leaf.ok).collect())
+        let rows = self.bulk_get::<Stored>(db, &asked, Some(limit)).await?;
+        Ok(rows.into_iter().flat_map(|row| row.docs).filter_map(|leaf| leaf.ok).collect())
     }
 
     /// What is stored under each of `ids`, in that order.
@@ -135,11 +125,7 @@ impl CouchStore {
         db: &DbName,
         ids: &[String],
     ) -> Result<Vec<Lookup>, Failure> {
-        let mut found = HashMap::with_capacity(ids.len());
-        for ids in ids.chunks(self.config.bulk_size) {
-            self.look_up_chunk(db, ids, &mut found).await?;
-        }
-        Ok(in_order(ids, found, Lookup::Missing))
+        self.many(db, ids, winner).await
     }
 
     /// The revisions of the live documents under `ids`, in that order.
@@ -148,93 +134,62 @@ impl CouchStore {
         db: &DbName,
         ids: &[String],
     ) -> Result<Vec<Option<Rev>>, Failure> {
+        self.many(db, ids, |leaves: Vec<Bare>| {
+            let winner = leaves.into_iter().max_by(|a, b| a.rank().cmp(&b.rank()));
+            winner.filter(|leaf| !leaf.deleted).map(|leaf| Rev::new(leaf.rev))
+        })
+        .await
+    }
+
+    /// What becomes of all leaves of each document, in the order asked. `_bulk_get` asks as many
+    /// copies of each as a read of one document does, tells tombstones and conflicts, and takes half
+    /// the time of `_all_docs`, which believes the first copy that answers.
+    async fn many<L: DeserializeOwned, T: Clone>(
+        &self,
+        db: &DbName,
+        ids: &[String],
+        read: impl Fn(Vec<L>) -> T,
+    ) -> Result<Vec<T>, Failure> {
         let mut found = HashMap::with_capacity(ids.len());
-        for ids in ids.chunks(self.config.bulk_size) {
-            for row in self.key_rows(db, ids, None).await? {
-                let live = row.value.filter(|value| !value.deleted);
-                found.insert(row.key, live.map(|value| Rev::new(value.rev)));
+        let legal: Vec<&String> = ids.iter().filter(|id| rules::is_legal_id(id)).collect();
+        for ids in legal.chunks(self.config.bulk_size) {
+            let asked: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+            let rows = match self.bulk_get::<L>(db, &asked, None).await {
+                Err(failure) if failure.is_missing() => break,
+                rows => rows?,
+            };
+            if rows.len() != ids.len() {
+                return Err(UNREADABLE);
             }
-        }
-        Ok(in_order(ids, found, None))
-    }
-
-    async fn look_up_chunk(
-        &self,
-        db: &DbName,
-        ids: &[String],
-        found: &mut HashMap<String, Lookup>,
-    ) -> Result<(), Failure> {
-        let mut deleted = Vec::new();
-        for row in self.key_rows(db, ids, Some("conflicts")).await? {
-            match (row.value, row.doc) {
-                (Some(value), _) if value.deleted => deleted.push((row.key, value.rev)),
-                (Some(_), Some(doc)) => drop(found.insert(row.key, doc.into_lookup())),
-                // Deleted between the index and the document: the row says neither.
-                (Some(_), None) => {
-                    let now = self.look_up(db, &row.key).await?;
-                    found.insert(row.key, now);
+            for row in rows {
+                if row.docs.iter().any(Leaf::is_broken) {
+                    return Err(UNREADABLE);
                 }
-                (None, _) => {}
+                let leaves = row.docs.into_iter().filter_map(|leaf| leaf.ok).collect();
+                found.insert(row.id, read(leaves));
             }
         }
-        self.look_up_tombstones(db, deleted, found).await
+        Ok(in_order(ids, found, &read(Vec::new())))
     }
 
-    async fn look_up_tombstones(
+    /// The rows of `_bulk_get`.
+    async fn bulk_get<L: DeserializeOwned>(
         &self,
         db: &DbName,
-        deleted: Vec<(String, String)>,
-        found: &mut HashMap<String, Lookup>,
-    ) -> Result<(), Failure> {
-        let asked = deleted.iter().map(|(id, rev)| (id.as_str(), rev.as_str()));
-        for tombstone in self.versions(db, asked, self.config.bulk_timeout()).await? {
-            found.insert(tombstone.id.clone(), tombstone.into_lookup());
+        asked: &[Value],
+        limit: Option<Duration>,
+    ) -> Result<Vec<BulkGetRow<L>>, Failure> {
+        let mut request = self.on_database(Method::POST, db, "/_bulk_get");
+        if let Some(limit) = limit {
+            request = request.within(limit);
         }
-        for (id, _) in deleted {
-            if let Entry::Vacant(place) = found.entry(id) {
-                let now = self.look_up(db, place.key()).await?;
-                place.insert(now);
-            }
-        }
-        Ok(())
-    }
-
-    /// The rows of `_all_docs` for these keys; none when there is no such database. An empty list
-    /// of keys is never sent: asked for nothing, the server returns everything.
-    async fn key_rows(
-        &self,
-        db: &DbName,
-        ids: &[String],
-        documents_with: Option<&str>,
-    ) -> Result<Vec<KeyRow>, Failure> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut request = self.on_database(Method::POST, db, "/_all_docs");
-        if let Some(members) = documents_with {
-            request = request.query("include_docs", "true").query(members, "true");
-        }
-        let request = request.body(json!({ "keys": ids }).to_string());
-        let rows = match self.transport.read(&request).await {
-            Ok(answer) => answer.decode::<Rows<KeyRow>>()?.rows,
-            Err(failure) if failure.is_missing() => return Ok(Vec::new()),
-            Err(failure) => return Err(failure),
-        };
-        if rows.len() != ids.len() || rows.iter().any(KeyRow::is_broken) {
-            return Err(Failure::Own(Kind::Unexpected, "a row of the answer is not readable"));
-        }
-        Ok(rows)
-    }
-}
-
-impl KeyRow {
-    fn is_broken(&self) -> bool {
-        self.error.as_deref().is_some_and(|error| error != "not_found")
+        let request = request.body(json!({ "docs": asked }).to_string());
+        Ok(self.transport.read(&request).await?.decode::<BulkGet<L>>()?.results)
     }
 }
 
 /// One answer per id asked for, also for an id that was asked for twice.
-fn in_order<T: Clone>(ids: &[String], mut found: HashMap<String, T>, missing: T) -> Vec<T> {
+fn in_order<T: Clone>(ids: &[String], mut found: HashMap<String, T>, missing: &T) -> Vec<T> {
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(ids.len());
     let mut answers = Vec::<T>::with_capacity(ids.len());
     for (place, id) in ids.iter().enumerate() {
@@ -246,4 +201,11 @@ fn in_order<T: Clone>(ids: &[String], mut found: HashMap<String, T>, missing: T)
         places.entry(id).or_insert(place);
     }
     answers
+}
+
+impl<L> Leaf<L> {
+    /// Whether something else happened to it than that there is none.
+    fn is_broken(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.error != "not_found")
+    }
 }

@@ -27,6 +27,18 @@ pub(super) struct Stored {
     pub(super) body: Body,
 }
 
+/// A stored version without its body.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Bare {
+    #[serde(rename = "_rev")]
+    pub(super) rev: String,
+    #[serde(rename = "_deleted", default)]
+    pub(super) deleted: bool,
+}
+
+/// Whether a version is live, its generation and its hash: the greatest leaf wins.
+pub(super) type Rank<'a> = (bool, u64, &'a str);
+
 /// The revisions of one version, newest first: `start` is the generation of the first hash.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct History {
@@ -61,10 +73,21 @@ impl Stored {
     }
 
     /// What `CouchDB` compares when it chooses the winner among leaves.
-    pub(super) fn rank(&self) -> (bool, u64, &str) {
-        let (generation, hash) = self.rev.split_once('-').unwrap_or_default();
-        (!self.deleted, generation.parse().unwrap_or_default(), hash)
+    pub(super) fn rank(&self) -> Rank<'_> {
+        rank(self.deleted, &self.rev)
     }
+}
+
+impl Bare {
+    /// As [`Stored::rank`].
+    pub(super) fn rank(&self) -> Rank<'_> {
+        rank(self.deleted, &self.rev)
+    }
+}
+
+fn rank(deleted: bool, rev: &str) -> Rank<'_> {
+    let (generation, hash) = rev.split_once('-').unwrap_or_default();
+    (!deleted, generation.parse().unwrap_or_default(), hash)
 }
 
 impl History {

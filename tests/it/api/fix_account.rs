@@ -21,7 +21,6 @@ over_both_stores! {
     numbers_of_an_account_are_put_right,
     a_rehearsal_changes_nothing_and_an_end_can_be_taken_back,
     what_could_not_be_read_stays,
-    a_number_that_a_look_up_misses_keeps_its_copy,
 }
 
 const USED: &str = "+14155550101";
@@ -147,14 +146,3 @@ async fn what_could_not_be_read_stays(world: &World) {
     world.clear().await;
 }
 
-async fn a_number_that_a_look_up_misses_keeps_its_copy(world: &World) {
-    world.keep(RIGHT, of(ACCOUNT)).await;
-    world.keep(MOVED, of(ACCOUNT)).await;
-    let overlooked = vec![RIGHT, MOVED];
-    let app = with_faults(world, Faults { overlooked, ..Faults::default() }).await;
-    let data = json!({"scope": {"accounts": [ACCOUNT], "numbers": [RIGHT, MOVED]}});
-    let job = run_on(&app, "fix_account", &data).await;
-    check_counts(&job, "succeeded", [2, 0, 2, 0, 0]);
-    run_on(&app, "fix_account", &json!({"scope": {"accounts": [ACCOUNT]}})).await;
-    assert!(world.copy(ACCOUNT, RIGHT).await.is_some());
-}
