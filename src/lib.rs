@@ -6,6 +6,7 @@ pub mod carriers;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod follower;
 pub mod jobs;
 pub mod maintenance;
 pub mod providers;

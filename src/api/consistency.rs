@@ -25,8 +25,30 @@ struct ConsistencyBody {
     last_audit: Option<LastAuditBody>,
     /// The audit that runs now; null when there is none.
     running: Option<String>,
-    /// How far behind the follower is; null while there is none.
-    follower: Option<Value>,
+    /// How copies are kept true; null where this process has nothing to do with it.
+    follower: Option<FollowerBody>,
+}
+
+/// How copies are kept true, as its holder said last.
+#[derive(ToSchema)]
+struct FollowerBody {
+    /// The process that does it; null while nobody is known to.
+    holder: Option<String>,
+    /// Whether that is the one that answers.
+    here: bool,
+    /// How often it changed hands.
+    epoch: Option<u64>,
+    /// How old the oldest change is that is not settled, in milliseconds: each one is looked at
+    /// twice, some seconds apart.
+    lag_ms: u64,
+    /// How many databases have changes that were not read yet.
+    databases_behind: u64,
+    /// How many numbers could not be settled and are tried again.
+    retries: u64,
+    /// How many of them have versions that name different owners: a person must decide.
+    conflicting_owners: u64,
+    /// How many numbers had copies that were put right since it changed hands.
+    healed: u64,
 }
 
 /// The last audit of everything.
@@ -61,7 +83,7 @@ pub(super) async fn get_consistency(State(api): State<Api>, _: AdminCall) -> Res
     Ok(Reply::ok(json!({
         "last_audit": last.as_ref().map(shown),
         "running": running,
-        "follower": null,
+        "follower": api.follower.shown(),
     })))
 }
 

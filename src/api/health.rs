@@ -42,7 +42,10 @@ pub(super) async fn livez() -> Response {
 )]
 pub(super) async fn readyz(State(api): State<Api>) -> Response {
     let reason = match timeout(PATIENCE, api.service.ping()).await {
-        Ok(Ok(())) => return ready(api.service.refused_settings()),
+        Ok(Ok(())) => {
+            let reason = api.service.refused_settings().or_else(|| api.follower.degraded());
+            return ready(reason);
+        }
         Ok(Err(error)) => {
             tracing::warn!(error = telemetry::chain(&error), "not ready");
             "the store cannot be reached"
@@ -53,9 +56,10 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
-/// It can serve; a configuration that was refused is shown, since the last good one is in force.
-fn ready(refused: Option<String>) -> Response {
-    let body = match refused {
+/// It can serve; a configuration that was refused is shown, since the last good one is in force, and
+/// copies that are behind, since numbers are right all the same.
+fn ready(degraded: Option<String>) -> Response {
+    let body = match degraded {
         None => json!({ "status": "ready" }),
         Some(reason) => json!({ "status": "degraded", "reason": reason }),
     };

@@ -59,6 +59,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     auth::Authenticator,
     domain::Clock,
+    follower::FollowerWatch,
     jobs::{Jobs, Operation},
     service::{NumberService, RequestRepository},
     telemetry::Metrics,
@@ -113,6 +114,8 @@ pub struct Parts {
     pub service: NumberService,
     /// Long work.
     pub jobs: Jobs,
+    /// Tells how copies are kept true.
+    pub follower: FollowerWatch,
     /// The requests that carried a key.
     pub requests: RequestRepository,
     /// Checks tokens.
@@ -146,6 +149,8 @@ pub struct ApiConfig {
     pub rate: LimitConfig,
     /// Long work.
     pub jobs: Jobs,
+    /// Tells how copies are kept true.
+    pub follower: FollowerWatch,
     /// The requests that carried a key.
     pub requests: RequestRepository,
     /// Whether `/metrics` is served here.
@@ -176,6 +181,7 @@ impl Api {
         Self(Arc::new(Parts {
             service,
             jobs: config.jobs,
+            follower: config.follower,
             requests: config.requests,
             authenticator,
             clock,

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{self, HttpConfig},
     config::Config,
+    store::WatchedStore,
     telemetry::Metrics,
 };
 
@@ -34,9 +35,11 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Serves until a signal comes.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::install().context("metrics cannot be collected")?;
-    let store = wire::open_store(&config).await?;
+    let (store, writes) = WatchedStore::over(wire::open_store(&config).await?);
     let stop = CancellationToken::new();
-    let api = wire::build_api(&config, &store, metrics.clone(), stop.clone()).await?;
+    let follower = wire::build_follower(&config, &store, writes, stop.clone());
+    let watch = follower.watch();
+    let api = wire::build_api(&config, &store, metrics.clone(), watch, stop.clone()).await?;
     let listener = listen(config.listen).await?;
     let beside = beside(&config, metrics, stop.clone()).await?;
     let jobs = api.jobs.clone();
@@ -44,6 +47,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         jobs.inherit().await.context("the jobs cannot be read")?;
     }
     let watching = tokio::spawn(async move { jobs.watch().await });
+    // A file belongs to one process.
+    let is_alone = !config.uses_couchdb();
+    let following = tokio::spawn(async move { follower.run(is_alone).await });
     tracing::info!(address = %listener.local_addr()?, "listening");
     let patience = Patience::of(&config.http);
     let server = serve(listener, api::router(api.clone()), patience, stop.clone());
@@ -63,6 +69,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
                 api.jobs.stopped().await;
                 // What it found last was about to stop, too.
                 let _ = watching.await;
+                let _ = following.await;
             };
             if timeout(patience, finish).await.is_err() {
                 tracing::warn!(writes = api.tracker.len(), "stopped before everything was finished");

@@ -12,11 +12,13 @@ use crate::{
     auth::{Authenticator, KeySource, Revoked},
     config::Config,
     domain::{Clock, clock::SystemClock},
+    follower::{Follower, FollowerWatch},
     jobs::{JobRepository, Jobs},
     maintenance::OPERATIONS,
     repository::{
-        AccountRepository, FeatureSettingsRepository, KeyRepository, NumberRepository,
-        RequestRepository, RevokedRepository, SettingsRepository, system_databases,
+        AccountRepository, FeatureSettingsRepository, FeedRepository, KeyRepository,
+        NumberRepository, RequestRepository, RevokedRepository, SettingsRepository,
+        system_databases,
     },
     service::{AccountRule, NumberService},
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
@@ -107,11 +109,25 @@ pub(super) fn build_jobs(
     Jobs::new(service, repository, clock(), OPERATIONS, config.jobs.clone(), stop)
 }
 
+/// What keeps the copies of a store true, until `stop`.
+pub(super) fn build_follower(
+    config: &Config,
+    store: &SharedStore,
+    writes: LocalWrites,
+    stop: CancellationToken,
+) -> Follower {
+    let (clock, settings) = (clock(), SettingsRepository::new(Arc::clone(store)));
+    let numbers = NumberRepository::new(Arc::clone(store), Arc::clone(&clock), settings);
+    let feeds = FeedRepository::new(Arc::clone(store));
+    Follower::new(numbers, feeds, writes, clock, config.follower.clone(), stop)
+}
+
 /// The HTTP face over a store. Its jobs go on until `stop`.
 pub(super) async fn build_api(
     config: &Config,
     store: &SharedStore,
     metrics: Metrics,
+    follower: FollowerWatch,
     stop: CancellationToken,
 ) -> anyhow::Result<Api> {
     let clock = clock();
@@ -122,6 +138,7 @@ pub(super) async fn build_api(
         limits: config.http.clone(),
         rate: config.rate_limit,
         jobs: build_jobs(config, store, service.clone(), stop),
+        follower,
         requests: RequestRepository::new(Arc::clone(store), Arc::clone(&clock)),
         serves_metrics: config.metrics_listen()?.is_none(),
         node,

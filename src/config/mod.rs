@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{HttpConfig, LimitConfig},
     auth::TokenConfig,
+    follower::FollowerConfig,
     jobs::JobsConfig,
     store::{couchdb::CouchConfig, sqlite::SqliteConfig},
     telemetry::LogConfig,
@@ -53,6 +54,8 @@ pub struct Config {
     pub accounts: AccountsConfig,
     /// What jobs may take.
     pub jobs: JobsConfig,
+    /// How copies are kept true.
+    pub follower: FollowerConfig,
     /// The CouchDB server.
     pub couchdb: CouchConfig,
     /// The embedded store.
@@ -213,8 +216,13 @@ impl Config {
         self.token_secret()?;
         self.metrics_listen()?;
         self.jobs.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+        self.follower.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         if self.uses_couchdb() {
             self.couchdb.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+            if self.follower.deadline_ms < 3 * self.couchdb.call_timeout_ms {
+                let problem = "must be at least three times couchdb.call_timeout_ms";
+                return Err(invalid("follower.deadline_ms", problem));
+            }
         }
         for (name, value) in [
             ("http.body_bytes", self.http.body_bytes as u64),
@@ -331,6 +339,11 @@ mod tests {
             "[token]\nsecret = \"short\"",
             "setting token.secret must have at least 32 characters",
         );
+        check_refused(
+            "[follower]\ndeadline_ms = 4799\n[couchdb]\nurl = \"http://u:p@localhost:5984\"",
+            "setting follower.deadline_ms must be at least three times couchdb.call_timeout_ms",
+        );
+        check_refused("[follower]\nparallel = 0", "setting follower.parallel must be at least 1");
         check_refused("[metrics]\nlisten = \"x\"", "setting metrics.listen `x` is no address");
         assert!(with_file("listen = \"x\"").unwrap_err().to_string().starts_with("setting listen"));
         assert!(with_file("listen = ").unwrap_err().to_string().contains("is no TOML"));

@@ -151,7 +151,7 @@ impl NumberRepository {
     /// Reads the copies first and the number after, so that a newer number is never overwritten by
     /// an older one, and commits what differs. Of a number that cannot be read nobody knows whose
     /// it is, so then no copy is touched.
-    async fn sync_once(
+    pub(super) async fn sync_once(
         &self,
         id: &E164,
         accounts: &BTreeSet<AccountId>,

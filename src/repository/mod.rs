@@ -6,7 +6,8 @@
 //! resellers and carriers say), `keys`, `revoked` (tokens that are denied), `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
 //! about those that are being bought, `dated` about the databases that are dropped whole. `jobs` and
-//! `journal` hold long work and what it writes, `carry_out` does it.
+//! `journal` hold long work and what it writes, `carry_out` does it. `feeds` is what changed in
+//! databases, for who keeps the copies true.
 
 mod accounts;
 mod audits;
@@ -17,6 +18,7 @@ mod codec;
 mod dated;
 mod expiry_settings;
 mod feature_settings;
+mod feeds;
 mod inspect;
 mod jobs;
 mod journal;
@@ -35,7 +37,7 @@ mod settings_documents;
 mod stock;
 mod views;
 
-pub use crate::store::Application;
+pub use crate::store::{Application, LocalWrites, Seq};
 pub use accounts::{Account, AccountRepository, BelowPage};
 pub use audits::LastAudit;
 pub use available::Standing;
@@ -43,6 +45,7 @@ pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
 pub use expiry_settings::ExpirySettings;
 pub use feature_settings::FeatureSettingsRepository;
+pub use feeds::{Feed, FeedPage, FeedRepository, FollowerLease, Following, StoredLease, Unsettled};
 pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
     ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
@@ -53,8 +56,8 @@ pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};
 pub use mirror::MirrorStatus;
 pub use numbers::{
     CarrierPage, Cleared, Contradiction, CopyWrite, Counterpart, Decision, Drift, FingerprintPage,
-    Grounds, HeldPage, NumberRepository, Opened, OwnersPage, Pick, PickedPage, Saved, Seen,
-    SeenPage, Source, SourcePage, Span, Stored, Suspects, Unequal, Unlike, Vacancy,
+    Grounds, HeldPage, Look, Looked, NumberRepository, Opened, OwnersPage, Pick, PickedPage, Saved,
+    Seen, SeenPage, Source, SourcePage, Span, Stored, Suspects, Unequal, Unlike, Vacancy,
 };
 pub use offers::Offer;
 pub use port_requests::{PortRequest, PortRequestPage};

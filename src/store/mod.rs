@@ -15,11 +15,14 @@ pub mod dry_run;
 mod routing;
 mod rules;
 pub mod sqlite;
+mod watched;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+
+pub use self::watched::{LocalWrites, WatchedStore};
 
 /// The member of a body that names one write: unique to it, and the same in each copy of it.
 pub const WRITE_ID: &str = "pvt_write_id";
@@ -350,6 +353,19 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
     /// [`Kind::NoDatabase`] when the database does not exist.
     async fn version(&self, db: &DbName) -> Result<Seq, StoreError>;
 
+    /// The same of many databases, in the order asked; `None` for one that does not exist.
+    async fn versions(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, StoreError> {
+        let mut versions = Vec::with_capacity(dbs.len());
+        for db in dbs {
+            versions.push(match self.version(db).await {
+                Ok(version) => Some(version),
+                Err(err) if err.kind == Kind::NoDatabase => None,
+                Err(err) => return Err(err),
+            });
+        }
+        Ok(versions)
+    }
+
     /// Reads a checkpoint: a small value kept beside the documents of a database, gone with it,
     /// and not in its feed of changes.
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError>;
@@ -435,6 +451,16 @@ impl Seq {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Seq {
+    /// How many changes there were up to this place, as far as the backend says: for finding out
+    /// that a database is not the one that it was, and for nothing else.
+    #[must_use]
+    pub fn count(&self) -> Option<u64> {
+        let end = self.0.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.0.len());
+        self.0[..end].parse().ok()
     }
 }
 

@@ -17,10 +17,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("auth", &["domain", "repository"]),
     ("service", &["domain", "repository", "carriers", "providers"]),
     ("jobs", &["domain", "repository", "service"]),
+    ("follower", &["domain", "repository"]),
     ("maintenance", &["domain", "service", "jobs"]),
     ("sup", &["domain", "service"]),
-    ("api", &["domain", "telemetry", "auth", "service", "jobs", "sup"]),
-    ("config", &["store", "telemetry", "auth", "jobs", "api"]),
+    ("api", &["domain", "telemetry", "auth", "service", "jobs", "follower", "sup"]),
+    ("config", &["store", "telemetry", "auth", "jobs", "follower", "api"]),
     (
         "cli",
         &[
@@ -33,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "auth",
             "service",
             "jobs",
+            "follower",
             "maintenance",
             "sup",
             "api",

@@ -7,6 +7,7 @@ mod codec;
 mod couchdb;
 mod documents;
 mod features;
+mod follower;
 mod lifecycle;
 mod numbering;
 mod old_commands;

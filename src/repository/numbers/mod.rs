@@ -10,6 +10,7 @@ mod carriers;
 mod copies;
 mod drift;
 mod listing;
+mod look;
 mod picked;
 mod restore;
 mod save;
@@ -24,6 +25,7 @@ pub use self::{
     copies::{CopyWrite, Source, SourcePage, Unequal},
     drift::{Contradiction, Drift, FingerprintPage},
     listing::{HeldPage, Span},
+    look::{Look, Looked},
     picked::{Pick, PickedPage},
     restore::Counterpart,
     save::Decision,

@@ -3,6 +3,7 @@
 //! Checkpoints are `_local/` documents: beside the documents, gone with the database, and in no
 //! feed.
 
+use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,10 +36,19 @@ struct FeedRev {
     rev: String,
 }
 
+/// The most databases that a server tells of at once, unless it is told otherwise.
+const TOLD_AT_ONCE: usize = 100;
+
 /// What a server says of a database.
 #[derive(Deserialize)]
 struct Information {
     update_seq: Value,
+}
+
+/// What it says of one of many; without `info` when there is no such database.
+#[derive(Deserialize)]
+struct InformationRow {
+    info: Option<Information>,
 }
 
 /// A page of the feed, which may have held nothing but design documents.
@@ -101,6 +111,32 @@ impl CouchStore {
     pub(super) async fn last_place(&self, db: &DbName) -> Result<Seq, Failure> {
         let answer = self.transport.read(&self.on_database(Method::GET, db, "")).await?;
         Ok(Seq::new(seq_text(answer.decode::<Information>()?.update_seq)))
+    }
+
+    /// The same of many databases; none for one that is not there.
+    pub(super) async fn last_places(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, Failure> {
+        let ask = |dbs: &[DbName]| {
+            let prefix = &self.config.database_prefix;
+            let keys: Vec<String> = dbs.iter().map(|db| format!("{prefix}{db}")).collect();
+            async move {
+                let request = self
+                    .on_server(Method::POST, "/_dbs_info")
+                    .within(self.config.bulk_timeout())
+                    .body(json!({ "keys": keys }).to_string());
+                let answer = self.transport.read(&request).await?;
+                let rows = answer.decode::<Vec<InformationRow>>()?;
+                if rows.len() == keys.len() {
+                    Ok(rows)
+                } else {
+                    Err(Failure::Own(Kind::Unexpected, "not every database was told of"))
+                }
+            }
+        };
+        let asked: Vec<_> = dbs.chunks(TOLD_AT_ONCE).map(ask).collect();
+        let rows = stream::iter(asked).buffered(self.config.parallel_databases);
+        let rows: Vec<Vec<InformationRow>> = rows.try_collect().await?;
+        let place = |row: InformationRow| row.info.map(|info| Seq::new(seq_text(info.update_seq)));
+        Ok(rows.into_iter().flatten().map(place).collect())
     }
 
     /// Reads a checkpoint.

@@ -207,6 +207,11 @@ impl DocumentStore for CouchStore {
         version.map_err(|failure| failure.of_read("version", db.as_str(), ""))
     }
 
+    async fn versions(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, StoreError> {
+        let versions = self.last_places(dbs).await;
+        versions.map_err(|failure| failure.of_read("versions", "", ""))
+    }
+
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {
         let value = self.read_checkpoint(db, name).await;
         value.map_err(|failure| failure.of_read("checkpoint", db.as_str(), name))

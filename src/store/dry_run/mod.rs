@@ -367,6 +367,18 @@ impl DocumentStore for DryRunStore {
         Ok(Place { own, below: Some(below) }.to_seq())
     }
 
+    async fn versions(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, StoreError> {
+        let mut versions = Vec::with_capacity(dbs.len());
+        for db in dbs {
+            versions.push(match self.version(db).await {
+                Ok(version) => Some(version),
+                Err(err) if err.kind == Kind::NoDatabase => None,
+                Err(err) => return Err(err),
+            });
+        }
+        Ok(versions)
+    }
+
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {
         let (own, base) = {
             let overlay = self.overlay();

@@ -324,6 +324,13 @@ impl DocumentStore for SqliteStore {
             .map_err(|fault| fault.into_error("version", db, ""))
     }
 
+    async fn versions(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, StoreError> {
+        let names = dbs.to_vec();
+        self.read(move |connection| reader::versions(connection, &names))
+            .await
+            .map_err(|fault| fault.into_error("versions", &DbName::new(""), ""))
+    }
+
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {
         let (database, key) = (db.clone(), name.to_owned());
         self.read(move |connection| reader::checkpoint(connection, &database, &key))

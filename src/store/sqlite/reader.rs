@@ -157,6 +157,17 @@ pub(super) fn version(connection: &Connection, db: &DbName) -> Result<Seq, Fault
     Ok(Seq(last.unwrap_or_default().to_string()))
 }
 
+/// The same of many databases; none for one that is not there.
+pub(super) fn versions(connection: &Connection, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, Fault> {
+    let _moment = connection.unchecked_transaction()?;
+    let told = |db: &DbName| match version(connection, db) {
+        Ok(version) => Ok(Some(version)),
+        Err(fault) if fault.kind == Kind::NoDatabase => Ok(None),
+        Err(fault) => Err(fault),
+    };
+    dbs.iter().map(told).collect()
+}
+
 pub(super) fn checkpoint(
     connection: &Connection,
     db: &DbName,

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use number_manager::store::{SharedStore, dry_run::DryRunStore, sqlite::SqliteStore};
+use number_manager::store::{SharedStore, WatchedStore, dry_run::DryRunStore, sqlite::SqliteStore};
 
 use crate::support::couch::{CouchServer, Namespace};
 
@@ -65,6 +65,7 @@ macro_rules! store_conformance {
                 a_feed_without_news_stays_where_it_is,
                 a_feed_goes_on_where_it_was,
                 every_write_changes_the_version_of_its_database,
+                versions_of_many_are_those_of_each,
                 checkpoints_are_kept_per_database,
                 a_set_ends_at_the_first_write_that_fails,
                 a_set_is_applied_in_order,
@@ -91,12 +92,17 @@ macro_rules! store_conformance {
 }
 
 store_conformance!(embedded, embedded_store());
+store_conformance!(watched, watched_store());
 store_conformance!(rehearsal, rehearsal_over(embedded_store()));
 store_conformance!(couchdb, couchdb_store());
 store_conformance!(rehearsal_over_couchdb, rehearsal_over(couchdb_store()));
 
 fn embedded_store() -> Ready<(SharedStore, ())> {
     ready((Arc::new(SqliteStore::in_memory().unwrap()), ()))
+}
+
+fn watched_store() -> Ready<(SharedStore, ())> {
+    ready((WatchedStore::over(Arc::new(SqliteStore::in_memory().unwrap())).0, ()))
 }
 
 async fn couchdb_store() -> (SharedStore, Namespace) {

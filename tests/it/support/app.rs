@@ -16,6 +16,7 @@ use number_manager::{
         AccountId, Actor,
         clock::{Clock, FixedClock},
     },
+    follower::FollowerWatch,
     jobs::{JobRepository, Jobs, JobsConfig},
     maintenance::OPERATIONS,
     repository::{
@@ -150,6 +151,7 @@ impl TestApp {
         let jobs = jobs(&store, &shared, service.clone(), work);
         let config = ApiConfig {
             jobs: jobs.clone(),
+            follower: FollowerWatch::default(),
             limits: HttpConfig {
                 header_timeout_ms: 1000,
                 body_bytes: 8_000_000,

@@ -150,6 +150,7 @@ impl DocumentStore for BlindStore {
         since: Option<&Seq>,
         limit: usize,
     ) -> Result<Changes, StoreError> {
+        self.check("changes", db.as_str())?;
         self.inner.changes(db, since, limit).await
     }
 

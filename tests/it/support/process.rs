@@ -36,7 +36,7 @@ pub(crate) const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub(crate) const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
 /// How long a program may take to start, to end, or to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How often something is looked at that is waited for.
 pub(crate) const OFTEN: Duration = Duration::from_millis(5);
 
@@ -135,6 +135,8 @@ impl Home {
             .env("NUMBER_MANAGER_LOG_FORMAT", "json")
             .env("NUMBER_MANAGER__ACCOUNTS__MANAGE", "true")
             .env("NUMBER_MANAGER__RATE_LIMIT__BURST", "0")
+            // Its writes would come between those that are counted; who wants it sets it.
+            .env("NUMBER_MANAGER__FOLLOWER__ENABLED", "false")
             .current_dir(self.folder())
             .stdin(Stdio::null());
         if let Some(couch) = &self.couch {

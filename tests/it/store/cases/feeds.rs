@@ -90,6 +90,29 @@ pub(crate) async fn every_write_changes_the_version_of_its_database(store: &Stor
     assert_eq!(store.version(&other).await.unwrap(), of_other, "another database was written");
 }
 
+pub(crate) async fn versions_of_many_are_those_of_each(store: &Store) {
+    let db = with_numbers(store).await;
+    let dbs: Vec<DbName> = (0..120).map(|n| DbName::new(format!("numbers/+2{n:03}"))).collect();
+    for db in dbs.iter().step_by(40) {
+        store.create_database(db).await.unwrap();
+        create(store, db, "a", json!({})).await;
+    }
+    let asked: Vec<DbName> = [&dbs[..], &[db]].concat();
+    let told = store.versions(&asked).await.unwrap();
+    for (place, (db, told)) in asked.iter().zip(&told).enumerate() {
+        let is_there = place % 40 == 0;
+        assert_eq!(told.is_some(), is_there, "{db}");
+        if let Some(told) = told {
+            assert_eq!(*told, store.version(db).await.unwrap(), "{db}");
+        }
+    }
+    assert_eq!((told.len(), store.versions(&[]).await.unwrap()), (asked.len(), vec![]));
+    let before = told[40].clone().unwrap();
+    create(store, &asked[40], "b", json!({})).await;
+    let after = store.versions(&asked[40..41]).await.unwrap().remove(0).unwrap();
+    assert!(after != before && after.count() >= before.count(), "{before:?} {after:?}");
+}
+
 pub(crate) async fn checkpoints_are_kept_per_database(store: &Store) {
     let db = with_numbers(store).await;
     let other = DbName::new("numbers/+1416");

@@ -1,0 +1,318 @@
+//! What changed in databases, how far it was followed, and who follows.
+//!
+//! A checkpoint lies beside the documents that it is about, and is gone with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{OWN_DATABASE, RepositoryError, write_id};
+use crate::{
+    domain::{AccountId, E164, NumberDatabase, account_database, number_database},
+    store::{
+        Body, DbName, Expect, IdRange, Kind, Order, Query, Question, Rev, Seq, SharedStore,
+        WRITE_ID, Write,
+    },
+};
+
+/// The name of the checkpoints.
+const CHECKPOINT: &str = "number_manager_follower";
+/// The document of the lease.
+const LEASE: &str = "lease:follower";
+/// Where the ids of numbers begin that could not be settled.
+const RETRY: &str = "retry:";
+/// How many documents are read at once.
+const PAGE: usize = 500;
+/// How many are written at once.
+const PARALLEL: usize = 16;
+
+/// A database that is followed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Feed {
+    /// One of numbers.
+    Numbers(NumberDatabase),
+    /// One of an account, for the copies in it.
+    Copies(AccountId),
+}
+
+/// A page of changes.
+#[derive(Clone, Debug)]
+pub struct FeedPage {
+    /// The numbers.
+    pub numbers: Vec<E164>,
+    /// How many changes of any kind there were; none at the end.
+    pub read: usize,
+    /// Where the next page goes on.
+    pub last: Seq,
+}
+
+/// How the following goes, as its holder says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Following {
+    /// How old the oldest change is that is not settled, in milliseconds.
+    pub lag_ms: u64,
+    /// How many databases have changes that were not read yet.
+    pub databases_behind: u64,
+    /// How many numbers could not be settled.
+    pub retries: u64,
+    /// How many of them have versions that name different owners.
+    pub conflicting_owners: u64,
+    /// How many were put right since the lease was taken.
+    pub healed: u64,
+}
+
+/// Who follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowerLease {
+    /// The process.
+    pub holder: String,
+    /// How often the lease was taken.
+    pub epoch: u64,
+    /// Until when it is held, in milliseconds of Unix time.
+    pub until_ms: i64,
+    /// How it goes.
+    pub following: Following,
+}
+
+/// A lease as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredLease {
+    /// The lease.
+    pub lease: FollowerLease,
+    rev: Rev,
+}
+
+/// A number that could not be settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsettled {
+    /// The accounts whose copies are looked at.
+    pub accounts: BTreeSet<String>,
+    /// Why.
+    pub reason: String,
+    /// Since when (RFC 3339).
+    pub since: String,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// Reads feeds, and keeps what following them needs.
+#[derive(Clone, Debug)]
+pub struct FeedRepository {
+    store: SharedStore,
+}
+
+impl Feed {
+    fn database(&self) -> DbName {
+        match self {
+            Self::Numbers(database) => DbName::new(database.as_str()),
+            Self::Copies(account) => DbName::new(account_database(account)),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.database().to_string()
+    }
+
+    /// The number that a document of this id is, or is a copy of.
+    fn number(&self, id: &str) -> Option<E164> {
+        let number = E164::parse(id).ok()?;
+        match self {
+            Self::Numbers(database) if number_database(&number) != database.as_str() => None,
+            Self::Numbers(_) | Self::Copies(_) => Some(number),
+        }
+    }
+
+    fn of(name: &DbName) -> Option<Self> {
+        if let Ok(database) = NumberDatabase::parse(name.as_str()) {
+            return Some(Self::Numbers(database));
+        }
+        let account = AccountId::parse_any(name.as_str()).ok()?;
+        // Those of a month hold no numbers.
+        (account_database(&account) == name.as_str()).then_some(Self::Copies(account))
+    }
+}
+
+impl FeedRepository {
+    /// Feeds of this store.
+    #[must_use]
+    pub fn new(store: SharedStore) -> Self {
+        Self { store }
+    }
+
+    /// The databases that are followed, each with the name of the state that it is in. Stock is not
+    /// followed.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn all(&self) -> Result<BTreeMap<Feed, Seq>, RepositoryError> {
+        let mut names = self.store.databases("numbers/+").await?;
+        names.extend(self.store.databases("account/").await?);
+        let (feeds, names): (Vec<Feed>, Vec<DbName>) =
+            names.into_iter().filter_map(|name| Some((Feed::of(&name)?, name))).unzip();
+        let versions = self.store.versions(&names).await?;
+        let there = feeds.into_iter().zip(versions);
+        Ok(there.filter_map(|(feed, version)| Some((feed, version?))).collect())
+    }
+
+    /// Those of the databases that this process wrote to that are followed.
+    #[must_use]
+    pub fn written(&self, writes: &super::LocalWrites) -> BTreeSet<Feed> {
+        writes.take().iter().filter_map(Feed::of).collect()
+    }
+
+    /// A page of what changed.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn page(
+        &self,
+        feed: &Feed,
+        since: Option<&Seq>,
+        limit: usize,
+    ) -> Result<FeedPage, RepositoryError> {
+        let changes = self.store.changes(&feed.database(), since, limit).await?;
+        let numbers = changes.rows.iter().filter_map(|row| feed.number(&row.id)).collect();
+        Ok(FeedPage { numbers, read: changes.rows.len(), last: changes.last })
+    }
+
+    /// How far a database was followed; none when it never was, or is another one now.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn checkpoint(&self, feed: &Feed) -> Result<Option<Seq>, RepositoryError> {
+        let stored = self.store.checkpoint(&feed.database(), CHECKPOINT).await?;
+        let seq = stored.as_ref().and_then(|stored| stored.get("seq")).and_then(Value::as_str);
+        Ok(seq.map(Seq::new))
+    }
+
+    /// Keeps how far it was followed.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn keep_checkpoint(&self, feed: &Feed, seq: &Seq) -> Result<(), RepositoryError> {
+        let value = json!({ "seq": seq.as_str() });
+        Ok(self.store.set_checkpoint(&feed.database(), CHECKPOINT, value).await?)
+    }
+
+    /// The lease as it is stored; none before the first.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn lease(&self) -> Result<Option<StoredLease>, RepositoryError> {
+        let found = self.store.get(&own(), LEASE).await?.live();
+        Ok(found.map(|mut found| {
+            let lease = found.body.shift_remove("lease").unwrap_or_default();
+            // One of another build is anybody's.
+            let lease = serde_json::from_value(lease).unwrap_or_else(|_| FollowerLease {
+                holder: String::new(),
+                epoch: 0,
+                until_ms: 0,
+                following: Following::default(),
+            });
+            StoredLease { lease, rev: found.rev }
+        }))
+    }
+
+    /// Stores the lease over the one that was read, or where there was none. The second of the answer
+    /// says whether it reached the store's quorum: one that did not is not held.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Conflict`] when somebody else stored it, [`RepositoryError::Store`].
+    pub async fn put_lease(
+        &self,
+        lease: FollowerLease,
+        over: Option<&StoredLease>,
+    ) -> Result<(StoredLease, bool), RepositoryError> {
+        let expect = over.map_or(Expect::Absent, |over| Expect::At(over.rev.clone()));
+        let body = own_body("lease", &lease);
+        let done = self.store.commit(vec![Write::put(own(), LEASE, expect, body)]).await;
+        let done = done.map_err(|err| match err.error.kind {
+            Kind::Conflict => RepositoryError::Conflict { id: LEASE.to_owned() },
+            _ => err.error.into(),
+        })?;
+        let rev = done.revs.into_iter().next().expect("a set of one write has one revision");
+        Ok((StoredLease { lease, rev }, done.quorum))
+    }
+
+    /// The numbers that could not be settled.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn unsettled(&self) -> Result<BTreeMap<E164, Unsettled>, RepositoryError> {
+        let (mut unsettled, mut after) = (BTreeMap::new(), None);
+        loop {
+            let (question, order) = (Question::All, Order::Ascending);
+            let range = IdRange::starting_with(RETRY);
+            let query = Query { question, range, order, after, limit: PAGE };
+            let page = self.store.query(&own(), &query).await?;
+            for mut found in page.documents {
+                let id = found.id.strip_prefix(RETRY).and_then(|id| E164::parse(id).ok());
+                let stored = found.body.shift_remove("retry").unwrap_or_default();
+                if let (Some(id), Ok(stored)) = (id, serde_json::from_value(stored)) {
+                    unsettled.insert(id, stored);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(unsettled);
+            }
+        }
+    }
+
+    /// Keeps numbers that could not be settled, and forgets those that are (`None`). The answer names
+    /// those that could not be kept.
+    pub async fn keep_unsettled(
+        &self,
+        numbers: Vec<(E164, Option<Unsettled>)>,
+    ) -> BTreeMap<E164, RepositoryError> {
+        let kept = stream::iter(numbers).map(|(id, unsettled)| async move {
+            let kept = self.keep_one(&id, unsettled.as_ref()).await;
+            kept.err().map(|err| (id, err))
+        });
+        kept.buffer_unordered(PARALLEL).filter_map(async |it| it).collect().await
+    }
+
+    async fn keep_one(
+        &self,
+        id: &E164,
+        unsettled: Option<&Unsettled>,
+    ) -> Result<(), RepositoryError> {
+        let id = format!("{RETRY}{id}");
+        let found = self.store.get(&own(), &id).await?.live();
+        let write = match (unsettled, found) {
+            (None, None) => return Ok(()),
+            (None, Some(found)) => {
+                let tombstone = Map::from_iter([(WRITE_ID.to_owned(), write_id().into())]);
+                Write::delete(own(), id, found.rev, tombstone)
+            }
+            (Some(unsettled), found) => {
+                let expect = found.map_or(Expect::Absent, |found| Expect::At(found.rev));
+                Write::put(own(), id, expect, own_body("retry", unsettled))
+            }
+        };
+        self.store.commit(vec![write]).await.map(drop).map_err(|err| err.error.into())
+    }
+}
+
+fn own() -> DbName {
+    DbName::new(OWN_DATABASE)
+}
+
+fn own_body(kind: &str, value: &impl Serialize) -> Body {
+    Map::from_iter([
+        ("pvt_type".to_owned(), Value::from(kind)),
+        (kind.to_owned(), json!(value)),
+        (WRITE_ID.to_owned(), write_id().into()),
+    ])
+}
