@@ -85,7 +85,9 @@ impl Retries {
                 Some(reason) => {
                     let tries = known.map_or(0, |it| it.stored.tries.saturating_add(1));
                     let since = known.map_or_else(|| time.to_owned(), |it| it.stored.since.clone());
-                    let accounts = seen.accounts.iter().map(ToString::to_string).collect();
+                    let mut accounts =
+                        known.map_or_else(BTreeSet::new, |it| it.stored.accounts.clone());
+                    accounts.extend(seen.accounts.iter().map(ToString::to_string));
                     kept.push((id, Some(Unsettled { accounts, reason, since, tries })));
                 }
             }

@@ -14,6 +14,7 @@ use super::{
     codec::{self, Owners},
     database,
     mirror::{self, Mirror},
+    strays::is_of_number,
 };
 use crate::{
     domain::{AccountId, E164, number_database},
@@ -85,7 +86,11 @@ impl NumberRepository {
         let copies = said.iter().map(|(id, accounts, it)| (id, accounts, it.charge()));
         let copies = self.look_up(copies_of(copies)).await;
         let (mut in_bulk, mut singly) = (Wanted::new(), Vec::new());
-        for (id, accounts, it) in said {
+        for (id, mut accounts, it) in said {
+            let owner = &it.owners().owner;
+            accounts.retain(|account| {
+                owner.as_ref() == Some(account) || !is_something_else(&copies, account, &id)
+            });
             match it.wrong(&id, &accounts, &copies) {
                 Ok(None) => drop(looked.insert(id, Looked { accounts, outcome: Look::Right })),
                 Ok(Some(Wrong::Copies)) => drop(in_bulk.insert(id, accounts)),
@@ -283,6 +288,12 @@ fn stray(
         }
     }
     Ok(wrong)
+}
+
+/// Whether an account holds a document under a number's id that is no copy of it.
+fn is_something_else(found: &Found, account: &AccountId, id: &E164) -> bool {
+    let found = found.get(&(mirror::database(account), id.to_string()));
+    matches!(found, Some(Ok(Lookup::Live(document))) if !is_of_number(document))
 }
 
 fn copy_in(found: &Found, account: &AccountId, id: &E164) -> Result<Mirror, RepositoryError> {

@@ -199,6 +199,6 @@ impl NumberRepository {
 }
 
 /// Whether a document does not say that it is something else than a number's.
-fn is_of_number(document: &Document) -> bool {
+pub(super) fn is_of_number(document: &Document) -> bool {
     document.body.get("pvt_type").and_then(Value::as_str).is_none_or(|kind| kind == "number")
 }

@@ -14,7 +14,7 @@ const NUMBER: &str = "+14155550100";
 
 /// A place whose services follow, and take over soon.
 fn followed(mut home: Home) -> Home {
-    for (name, value) in [("enabled", "true"), ("lease_ms", "1000"), ("renewal_ms", "100")] {
+    for (name, value) in [("enabled", "true"), ("lease_ms", "3000"), ("renewal_ms", "300")] {
         home.set(&format!("follower__{name}"), value);
     }
     home
