@@ -16,7 +16,7 @@ use crate::{
     jobs::{JobRepository, Jobs},
     maintenance::OPERATIONS,
     repository::{
-        AccountRepository, FeatureSettingsRepository, FeedRepository, KeyRepository,
+        AccountRepository, FeatureSettingsRepository, FeedRepository, KeyRepository, LocalWrites,
         NumberRepository, RequestRepository, RevokedRepository, SettingsRepository,
         system_databases,
     },

@@ -14,8 +14,11 @@ pub struct FollowerConfig {
     pub renewal_ms: u64,
     /// How often what this process wrote is looked at, in milliseconds.
     pub pace_ms: u64,
-    /// How often all databases are asked whether they changed, in milliseconds.
+    /// How often all databases are asked whether they changed where the store does not tell, in
+    /// milliseconds.
     pub poll_ms: u64,
+    /// How often they are asked where it does, in milliseconds.
+    pub sweep_ms: u64,
     /// When a change is looked at for the second time, in milliseconds.
     pub deadline_ms: u64,
     /// How many changes are read at once.
@@ -43,6 +46,7 @@ impl FollowerConfig {
             ("renewal_ms", self.renewal_ms),
             ("pace_ms", self.pace_ms),
             ("poll_ms", self.poll_ms),
+            ("sweep_ms", self.sweep_ms),
             ("page_size", self.page_size as u64),
             ("turn_size", self.turn_size as u64),
             ("parallel", self.parallel as u64),
@@ -78,6 +82,7 @@ impl Default for FollowerConfig {
             renewal_ms: 2_000,
             pace_ms: 250,
             poll_ms: 1_000,
+            sweep_ms: 30_000,
             deadline_ms: 5_000,
             page_size: 1000,
             turn_size: 20_000,

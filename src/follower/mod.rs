@@ -1,15 +1,17 @@
 //! Keeps the copies of numbers true, whatever happens.
 //!
-//! Read in this order: `lease` (which process follows), `term` (how it goes through what changed),
-//! `place` (how far one database was followed), `retries` (numbers that cannot be settled now),
-//! `watch` (what is told of it).
+//! Read in this order: `lease` (which process follows), `ear` (which databases changed), `term` (how it
+//! goes through what changed in them), `place` (how far one database was followed), `begin` (where that
+//! starts), `retries` (numbers that cannot be settled now), `watch` (what is told of it).
 //!
 //! A change is looked at when it is read and once more when no older write of that number can arrive
 //! any more; only then does the checkpoint pass it. Looking means: what the number says, and what the
 //! copies are. So it does not matter how often or in which order changes are seen, and a process that
 //! stops in the middle leaves nothing that the next one does not see again.
 
+mod begin;
 mod config;
+mod ear;
 mod lease;
 mod place;
 mod retries;
@@ -20,11 +22,12 @@ pub use self::{config::FollowerConfig, watch::FollowerWatch};
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{sync::mpsc::unbounded_channel, time::sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{
+    ear::Ear,
     lease::{Contender, Held, Lost},
     term::Term,
 };
@@ -83,6 +86,7 @@ impl Follower {
                 Err(err) => {
                     let cause: &(dyn std::error::Error + 'static) = &err;
                     tracing::warn!(error = cause, "the lease of the follower cannot be taken");
+                    self.contender.watch.refresh();
                 }
             }
             if self.shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
@@ -93,8 +97,12 @@ impl Follower {
 
     async fn follow(&self, held: &Held<'_>) {
         tracing::info!(epoch = held.epoch(), "this process keeps the copies true");
-        let mut term = Term::new(&self.numbers, &self.contender, &self.writes, held);
+        let (tell, news) = unbounded_channel();
+        let (feeds, limits) = (&self.contender.feeds, &self.contender.limits);
+        let ear = Ear { feeds, limits, news: tell };
+        let mut term = Term::new(&self.numbers, &self.contender, &self.writes, news, held);
         tokio::select! {
+            () = ear.listen() => (),
             Lost = held.keep() => tracing::warn!("another process may keep the copies true now"),
             Lost = term.run() => tracing::warn!("the lease of the follower ran out"),
             () = self.shutdown.cancelled() => held.give_back().await,

@@ -20,6 +20,11 @@ pub(super) type Wanted = BTreeMap<E164, BTreeSet<AccountId>>;
 pub(super) struct Place {
     /// Whether it is known where to begin.
     pub(super) begun: bool,
+    /// Whether it is certainly not what it was.
+    pub(super) is_reset: bool,
+    /// Since when its state seems to be older than what was read of it: it was put back, or a copy of
+    /// it that is behind has answered.
+    pub(super) doubted_since: Option<Instant>,
     /// Whether it was there when anybody followed for the first time: then every number is looked at
     /// by its own feed.
     pub(super) is_first: bool,
@@ -51,6 +56,17 @@ pub(super) struct Batch {
     stage: Stage,
 }
 
+/// How a database is begun with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Where the checkpoint says.
+    GoOn,
+    /// It was never followed.
+    New,
+    /// It was, but is another one now, or was put back.
+    Reset,
+}
+
 /// How often a batch was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -68,6 +84,8 @@ impl Place {
         let now = Instant::now();
         Self {
             begun: false,
+            is_reset: false,
+            doubted_since: None,
             is_first,
             read: None,
             saved: None,
@@ -85,16 +103,22 @@ impl Place {
         if self.version.as_ref() == Some(&version) {
             return;
         }
-        if self.read.as_ref().is_some_and(|read| is_before(&version, read)) {
-            self.lose();
-        }
+        self.doubted_since = match &self.read {
+            Some(read) if is_before(&version, read) => {
+                self.doubted_since.or_else(|| Some(Instant::now()))
+            }
+            _ => None,
+        };
         self.version = Some(version);
         self.touch();
     }
 
-    /// The database is another one than before, or was set back.
-    pub(super) fn lose(&mut self) {
+    /// The checkpoint is not the one that was stored: another one followed, or the database is another
+    /// one (`is_reset`: certainly).
+    pub(super) fn lose(&mut self, is_reset: bool) {
         self.begun = false;
+        self.is_reset |= is_reset;
+        self.doubted_since = None;
         self.is_first = false;
         self.settled = None;
         self.touch();
@@ -105,14 +129,26 @@ impl Place {
         self.unread_since.get_or_insert_with(Instant::now);
     }
 
-    /// Goes on from a checkpoint, or from the beginning.
-    pub(super) fn begin(&mut self, saved: Option<Seq>) {
-        let is_ahead =
-            |saved: &Seq| self.version.as_ref().is_some_and(|version| is_before(version, saved));
-        self.read = saved.clone().filter(|saved| !is_ahead(saved));
+    /// Goes on from a checkpoint, or from the beginning. `noted`: the same checkpoint, as it was kept
+    /// apart from the database.
+    pub(super) fn begin(&mut self, saved: Option<Seq>, noted: Option<&Seq>) -> Start {
+        let start = match &saved {
+            None if noted.is_none() && !self.is_reset => Start::New,
+            None => Start::Reset,
+            Some(saved)
+                if self.is_reset
+                    || noted.is_some_and(|noted| is_before(saved, noted))
+                    || self.version.as_ref().is_some_and(|version| is_before(version, saved)) =>
+            {
+                Start::Reset
+            }
+            Some(_) => Start::GoOn,
+        };
+        self.read = saved.clone().filter(|_| start == Start::GoOn);
         self.saved = saved;
         self.settled = None;
         self.waiting.clear();
+        start
     }
 
     /// Whether nothing changed since it was read.
@@ -123,15 +159,20 @@ impl Place {
     /// Adds changes that were read.
     pub(super) fn add(&mut self, feed: &Feed, page: FeedPage) {
         self.read = Some(page.last.clone());
-        self.push(feed, page.numbers, Some(page.last));
+        let account = match feed {
+            Feed::Numbers(_) => None,
+            Feed::Copies(account) => Some(account),
+        };
+        self.push(account, page.numbers, Some(page.last));
     }
 
-    /// Adds numbers that are looked at as if they had changed.
-    pub(super) fn push(&mut self, feed: &Feed, numbers: Vec<E164>, last: Option<Seq>) {
-        let accounts = match feed {
-            Feed::Numbers(_) => BTreeSet::new(),
-            Feed::Copies(account) => BTreeSet::from([account.clone()]),
-        };
+    /// Adds numbers with the copies of an account, as if they had changed.
+    pub(super) fn add_copies(&mut self, account: &AccountId, numbers: Vec<E164>) {
+        self.push(Some(account), numbers, None);
+    }
+
+    fn push(&mut self, account: Option<&AccountId>, numbers: Vec<E164>, last: Option<Seq>) {
+        let accounts: BTreeSet<AccountId> = account.into_iter().cloned().collect();
         let numbers = numbers.into_iter().map(|id| (id, accounts.clone())).collect();
         self.waiting.push_back(Batch { at: Instant::now(), last, numbers, stage: Stage::New });
     }
@@ -190,4 +231,47 @@ impl Place {
 /// Whether a place is certainly before another one of the same database.
 fn is_before(one: &Seq, other: &Seq) -> bool {
     matches!((one.count(), other.count()), (Some(one), Some(other)) if one < other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seq(text: &str) -> Option<Seq> {
+        (!text.is_empty()).then(|| Seq::new(text))
+    }
+
+    #[test]
+    fn where_a_database_is_begun_with_follows_from_both_notes_and_its_state() {
+        let check = |saved: &str, noted: &str, state: &str, start: Start| {
+            let mut place = Place::new(false);
+            place.notice(Seq::new(state));
+            assert_eq!(place.begin(seq(saved), seq(noted).as_ref()), start, "{saved} {noted}");
+            assert_eq!(place.read.is_some(), start == Start::GoOn);
+        };
+        check("", "", "9-x", Start::New);
+        check("5-a", "5-a", "9-x", Start::GoOn);
+        // Whoever stopped in between had not noted it yet.
+        check("5-a", "3-b", "9-x", Start::GoOn);
+        check("5-a", "", "9-x", Start::GoOn);
+        // Made anew, put back as it was earlier, put back with what it was told.
+        check("", "5-a", "9-x", Start::Reset);
+        check("3-b", "5-a", "9-x", Start::Reset);
+        check("5-a", "5-a", "4-x", Start::Reset);
+    }
+
+    #[test]
+    fn a_state_that_is_older_than_what_was_read_is_doubted_until_it_is_not() {
+        let mut place = Place::new(false);
+        place.notice(Seq::new("5-a"));
+        place.begin(seq("5-a"), None);
+        place.notice(Seq::new("4-b"));
+        let since = place.doubted_since.expect("doubted");
+        place.notice(Seq::new("3-c"));
+        assert_eq!(place.doubted_since, Some(since));
+        place.notice(Seq::new("6-d"));
+        assert_eq!(place.doubted_since, None);
+        place.lose(true);
+        assert_eq!(place.begin(seq("5-a"), seq("5-a").as_ref()), Start::Reset);
+    }
 }

@@ -54,7 +54,8 @@ impl Retries {
     pub(super) fn due(&mut self, wanted: &mut Wanted) {
         let now = Instant::now();
         for (id, retry) in &mut self.numbers {
-            retry.is_due = retry.due <= now;
+            // Something has changed: it may go well now.
+            retry.is_due = retry.due <= now || wanted.contains_key(id);
             if retry.is_due {
                 let accounts = retry.stored.accounts.iter();
                 let accounts = accounts.filter_map(|it| AccountId::parse(it).ok());

@@ -7,9 +7,13 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{Instant, sleep},
+};
 
 use super::{
+    ear::News,
     lease::{Contender, Held, Lost},
     place::{Place, Wanted},
     retries::Retries,
@@ -21,20 +25,21 @@ use crate::{
     },
 };
 
-/// How much longer than a question to all databases took it is not asked again.
-const RESTS: u32 = 3;
-
 /// What the holder of the lease knows.
 #[derive(Debug)]
 pub(super) struct Term<'a> {
-    numbers: &'a NumberRepository,
-    contender: &'a Contender,
+    pub(super) numbers: &'a NumberRepository,
+    pub(super) contender: &'a Contender,
     writes: &'a LocalWrites,
+    news: UnboundedReceiver<News>,
     held: &'a Held<'a>,
     places: BTreeMap<Feed, Place>,
-    /// None while they could not be read.
+    /// None until they and what was noted of databases could be read.
     retries: Option<Retries>,
-    next_poll: Instant,
+    /// How far databases were followed, as it is kept apart from them.
+    pub(super) noted: BTreeMap<Feed, Seq>,
+    /// Databases that were written to and are not known yet.
+    unknown: BTreeSet<Feed>,
     /// Whether the databases were listed before.
     is_listed: bool,
     /// Since when they cannot be.
@@ -55,16 +60,19 @@ impl<'a> Term<'a> {
         numbers: &'a NumberRepository,
         contender: &'a Contender,
         writes: &'a LocalWrites,
+        news: UnboundedReceiver<News>,
         held: &'a Held<'a>,
     ) -> Self {
         Self {
             numbers,
             contender,
             writes,
+            news,
             held,
             places: BTreeMap::new(),
             retries: None,
-            next_poll: Instant::now(),
+            noted: BTreeMap::new(),
+            unknown: BTreeSet::new(),
             is_listed: false,
             blind_since: None,
             healed: 0,
@@ -86,6 +94,12 @@ impl<'a> Term<'a> {
     /// Reads what changed, looks at what is due, and says how it goes. Returns whether there is more
     /// to read at once.
     async fn turn(&mut self) -> Result<bool, Lost> {
+        if let Err(err) = self.load().await {
+            warn(&err, "what was not settled cannot be read");
+            self.blind_since.get_or_insert_with(Instant::now);
+            self.report();
+            return Ok(false);
+        }
         self.notice().await;
         let is_full = self.read().await;
         let deadline = Duration::from_millis(self.contender.limits.deadline_ms);
@@ -102,44 +116,63 @@ impl<'a> Term<'a> {
         Ok(is_full)
     }
 
+    /// Reads what an earlier holder left, once.
+    async fn load(&mut self) -> Result<(), RepositoryError> {
+        if self.retries.is_none() {
+            let feeds = &self.contender.feeds;
+            self.noted = feeds.followed().await?;
+            self.retries = Some(Retries::load(feeds).await?);
+            self.blind_since = None;
+        }
+        Ok(())
+    }
+
     /// Finds out which databases may have changed.
     async fn notice(&mut self) {
-        let feeds = &self.contender.feeds;
-        if self.retries.is_none() {
-            match Retries::load(feeds).await {
-                Ok(retries) => self.retries = Some(retries),
-                Err(err) => warn(&err, "unsettled numbers cannot be read"),
+        while let Ok(news) = self.news.try_recv() {
+            match news {
+                News::All(all) => self.list(all),
+                News::Some(some) => self.hear(some),
+                News::Deaf(since) => drop(self.blind_since.get_or_insert(since)),
             }
         }
-        for feed in feeds.written(self.writes) {
+        for feed in self.contender.feeds.written(self.writes) {
             match self.places.get_mut(&feed) {
                 Some(place) => place.touch(),
-                None => self.next_poll = Instant::now(),
+                None => drop(self.unknown.insert(feed)),
             }
         }
-        if Instant::now() < self.next_poll {
-            return;
-        }
-        let begun = Instant::now();
-        match feeds.all().await {
-            Ok(all) => self.list(all),
-            Err(err) => {
-                self.blind_since.get_or_insert(begun);
-                warn(&err, "the databases cannot be listed");
+        // Before the first list nobody knows which databases were there at the very beginning.
+        if self.is_listed && !self.unknown.is_empty() {
+            match self.contender.feeds.states(self.unknown.clone()).await {
+                Ok(states) => {
+                    self.unknown.clear();
+                    self.hear(states);
+                }
+                Err(err) => warn(&err, "a database that was written to cannot be found"),
             }
         }
-        let poll = Duration::from_millis(self.contender.limits.poll_ms);
-        self.next_poll = Instant::now() + poll.max(begun.elapsed() * RESTS);
     }
 
     fn list(&mut self, all: BTreeMap<Feed, Seq>) {
         let is_first = self.held.epoch() == 1 && !self.is_listed;
         self.places.retain(|feed, _| all.contains_key(feed));
-        for (feed, version) in all {
-            self.places.entry(feed).or_insert_with(|| Place::new(is_first)).notice(version);
+        for (feed, state) in all {
+            self.places.entry(feed).or_insert_with(|| Place::new(is_first)).notice(state);
         }
         self.is_listed = true;
         self.blind_since = None;
+    }
+
+    fn hear(&mut self, some: BTreeMap<Feed, Option<Seq>>) {
+        for (feed, state) in some {
+            match state {
+                None => drop(self.places.remove(&feed)),
+                Some(state) => {
+                    self.places.entry(feed).or_insert_with(|| Place::new(false)).notice(state);
+                }
+            }
+        }
     }
 
     /// Reads what changed; returns whether that was as much as is looked at in a turn.
@@ -182,6 +215,9 @@ impl<'a> Term<'a> {
         place: &mut Place,
         left: &AtomicUsize,
     ) -> Result<(), RepositoryError> {
+        if place.doubted_since.is_some() {
+            self.doubt(feed, place).await?;
+        }
         if !place.begun {
             self.begin(feed, place).await?;
             if place.is_read() {
@@ -192,41 +228,22 @@ impl<'a> Term<'a> {
         let size = self.contender.limits.page_size;
         while left.load(Ordering::Relaxed) > 0 {
             let page = self.contender.feeds.page(feed, place.read.as_ref(), size).await?;
-            if page.read == 0 {
-                place.unread_since = None;
+            let read = page.read;
+            // The first checkpoint of a database without documents says that it is known.
+            if read > 0 || place.read.is_none() {
+                place.add(feed, page);
+            }
+            if read == 0 {
+                if place.doubted_since.is_none() {
+                    place.unread_since = None;
+                }
                 return Ok(());
             }
-            let read = page.read;
             left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 Some(left.saturating_sub(read))
             })
             .ok();
-            place.add(feed, page);
         }
-        Ok(())
-    }
-
-    /// Finds out where to begin. The feed of an account's database that is new, or that was set back,
-    /// does not show which copies it lacks.
-    async fn begin(&self, feed: &Feed, place: &mut Place) -> Result<(), RepositoryError> {
-        place.begin(self.contender.feeds.checkpoint(feed).await?);
-        if let Feed::Copies(account) = feed
-            && place.read.is_none()
-            && !place.is_first
-        {
-            let (mut after, size) = (None::<String>, self.contender.limits.page_size);
-            while let Some(page) =
-                self.numbers.seen_of_account(account, after.as_deref(), size).await?
-            {
-                let numbers = page.numbers.into_iter().map(|(id, _)| id).collect();
-                place.push(feed, numbers, None);
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-        }
-        place.begun = true;
         Ok(())
     }
 
@@ -251,11 +268,7 @@ impl<'a> Term<'a> {
     }
 
     async fn settle(&mut self, looked: &BTreeMap<E164, Looked>) {
-        let Some(retries) = &mut self.retries else {
-            // Nothing can be passed that may have to be kept.
-            self.places.values_mut().for_each(|place| place.settle(looked, &all(looked)));
-            return;
-        };
+        let Some(retries) = &mut self.retries else { return };
         let twice: BTreeSet<E164> = self.places.values().flat_map(Place::twice).cloned().collect();
         let Contender { feeds, limits, clock, .. } = self.contender;
         let time = clock.now().to_string();
@@ -279,17 +292,26 @@ impl<'a> Term<'a> {
             (feed, settled, saving.unwrap_or_else(Saving::Failed))
         });
         let saves = saves.buffer_unordered(this.contender.limits.parallel);
+        let mut noted = BTreeMap::new();
         for (feed, settled, saving) in saves.collect::<Vec<_>>().await {
             let Some(place) = self.places.get_mut(&feed) else { continue };
             place.saved_at = Instant::now();
             match saving {
                 Saving::Done => {
-                    place.saved = Some(settled);
+                    place.saved = Some(settled.clone());
                     place.settled = None;
+                    noted.insert(feed, settled);
                 }
-                Saving::Other => place.lose(),
+                Saving::Other => place.lose(false),
                 Saving::Failed(err) => warn(&err, "a checkpoint cannot be stored"),
             }
+        }
+        if noted.is_empty() {
+            return;
+        }
+        match self.contender.feeds.keep_followed(&noted).await {
+            Ok(()) => self.noted.extend(noted),
+            Err(err) => warn(&err, "how far databases were followed cannot be kept"),
         }
     }
 
@@ -319,10 +341,6 @@ impl<'a> Term<'a> {
             healed: self.healed,
         });
     }
-}
-
-fn all(looked: &BTreeMap<E164, Looked>) -> BTreeSet<E164> {
-    looked.keys().cloned().collect()
 }
 
 fn warn(err: &RepositoryError, what: &'static str) {

@@ -57,6 +57,13 @@ impl FollowerWatch {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 
+    /// Measures again what grows by itself.
+    pub(super) fn refresh(&self) {
+        if let Some(seen) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            seen.measure();
+        }
+    }
+
     /// What was stored last, by this process or by another one; what is old adds to the lag.
     pub(super) fn note(&self, lease: &FollowerLease, here: bool, age: Duration) {
         if let Some(seen) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {

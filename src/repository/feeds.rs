@@ -2,7 +2,10 @@
 //!
 //! A checkpoint lies beside the documents that it is about, and is gone with them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -12,8 +15,8 @@ use super::{OWN_DATABASE, RepositoryError, write_id};
 use crate::{
     domain::{AccountId, E164, NumberDatabase, account_database, number_database},
     store::{
-        Body, DbName, Expect, IdRange, Kind, Order, Query, Question, Rev, Seq, SharedStore,
-        WRITE_ID, Write,
+        Body, DbName, Document, Expect, IdRange, Kind, Lookup, Order, Query, Question, Rev, Seq,
+        SharedStore, StoreError, WRITE_ID, Write,
     },
 };
 
@@ -23,6 +26,8 @@ const CHECKPOINT: &str = "number_manager_follower";
 const LEASE: &str = "lease:follower";
 /// Where the ids of numbers begin that could not be settled.
 const RETRY: &str = "retry:";
+/// Where the ids of those begin that say how far a database was followed.
+const FOLLOWED: &str = "followed:";
 /// How many documents are read at once.
 const PAGE: usize = 500;
 /// How many are written at once.
@@ -45,6 +50,15 @@ pub struct FeedPage {
     /// How many changes of any kind there were; none at the end.
     pub read: usize,
     /// Where the next page goes on.
+    pub last: Seq,
+}
+
+/// Databases that may have changed.
+#[derive(Clone, Debug)]
+pub struct FeedUpdates {
+    /// Those that are followed.
+    pub feeds: BTreeSet<Feed>,
+    /// Where to go on.
     pub last: Seq,
 }
 
@@ -152,11 +166,41 @@ impl FeedRepository {
     pub async fn all(&self) -> Result<BTreeMap<Feed, Seq>, RepositoryError> {
         let mut names = self.store.databases("numbers/+").await?;
         names.extend(self.store.databases("account/").await?);
-        let (feeds, names): (Vec<Feed>, Vec<DbName>) =
-            names.into_iter().filter_map(|name| Some((Feed::of(&name)?, name))).unzip();
+        let feeds = names.iter().filter_map(Feed::of).collect();
+        let states = self.states(feeds).await?;
+        Ok(states.into_iter().filter_map(|(feed, state)| Some((feed, state?))).collect())
+    }
+
+    /// The names of the states that these databases are in; none for one that is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn states(
+        &self,
+        feeds: BTreeSet<Feed>,
+    ) -> Result<BTreeMap<Feed, Option<Seq>>, RepositoryError> {
+        let names: Vec<DbName> = feeds.iter().map(Feed::database).collect();
         let versions = self.store.versions(&names).await?;
-        let there = feeds.into_iter().zip(versions);
-        Ok(there.filter_map(|(feed, version)| Some((feed, version?))).collect())
+        Ok(feeds.into_iter().zip(versions).collect())
+    }
+
+    /// Waits until a database changes behind `since`; without it, says at once where the present is.
+    /// None where the store cannot tell.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn updates(
+        &self,
+        since: Option<&Seq>,
+        wait: Duration,
+    ) -> Result<Option<FeedUpdates>, RepositoryError> {
+        let updates = self.store.updates(since, wait).await?;
+        Ok(updates.map(|updates| FeedUpdates {
+            feeds: updates.databases.iter().filter_map(Feed::of).collect(),
+            last: updates.last,
+        }))
     }
 
     /// Those of the databases that this process wrote to that are followed.
@@ -202,6 +246,42 @@ impl FeedRepository {
         Ok(self.store.set_checkpoint(&feed.database(), CHECKPOINT, value).await?)
     }
 
+    /// How far each database was followed, as it is kept apart from them: one that says otherwise, or
+    /// nothing, was put back or made anew.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn followed(&self) -> Result<BTreeMap<Feed, Seq>, RepositoryError> {
+        let stored = self.own_documents(FOLLOWED).await?;
+        let followed = stored.into_iter().filter_map(|found| {
+            let feed = Feed::of(&DbName::new(found.id.strip_prefix(FOLLOWED)?))?;
+            Some((feed, Seq::new(found.body.get("followed")?.as_str()?)))
+        });
+        Ok(followed.collect())
+    }
+
+    /// Keeps that, apart from the databases. What is not kept is kept the next time.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`] when nothing could be.
+    pub async fn keep_followed(
+        &self,
+        followed: &BTreeMap<Feed, Seq>,
+    ) -> Result<(), RepositoryError> {
+        let ids: Vec<String> =
+            followed.keys().map(|feed| format!("{FOLLOWED}{}", feed.name())).collect();
+        let found = self.store.get_many(&own(), &ids).await?;
+        let put = |((id, found), seq): ((String, Lookup), &Seq)| {
+            let expect = found.live().map_or(Expect::Absent, |found| Expect::At(found.rev));
+            vec![Write::put(own(), id, expect, own_body("followed", &seq.as_str()))]
+        };
+        let sets = ids.into_iter().zip(found).zip(followed.values()).map(put).collect();
+        let failed = self.store.commit_many(sets).await.into_iter().find_map(Result::err);
+        failed.map_or(Ok(()), |err| Err(err.error.into()))
+    }
+
     /// The lease as it is stored; none before the first.
     ///
     /// # Errors
@@ -240,7 +320,9 @@ impl FeedRepository {
             Kind::Conflict => RepositoryError::Conflict { id: LEASE.to_owned() },
             _ => err.error.into(),
         })?;
-        let rev = done.revs.into_iter().next().expect("a set of one write has one revision");
+        let Some(rev) = done.revs.into_iter().next() else {
+            return Err(StoreError::new(Kind::Unexpected, "commit", &own(), LEASE).into());
+        };
         Ok((StoredLease { lease, rev }, done.quorum))
     }
 
@@ -250,22 +332,26 @@ impl FeedRepository {
     ///
     /// [`RepositoryError::Store`].
     pub async fn unsettled(&self) -> Result<BTreeMap<E164, Unsettled>, RepositoryError> {
-        let (mut unsettled, mut after) = (BTreeMap::new(), None);
+        let stored = self.own_documents(RETRY).await?;
+        let unsettled = stored.into_iter().filter_map(|mut found| {
+            let id = E164::parse(found.id.strip_prefix(RETRY)?).ok()?;
+            let stored = found.body.shift_remove("retry")?;
+            Some((id, serde_json::from_value(stored).ok()?))
+        });
+        Ok(unsettled.collect())
+    }
+
+    async fn own_documents(&self, prefix: &str) -> Result<Vec<Document>, RepositoryError> {
+        let (mut documents, mut after) = (Vec::new(), None);
         loop {
             let (question, order) = (Question::All, Order::Ascending);
-            let range = IdRange::starting_with(RETRY);
+            let range = IdRange::starting_with(prefix);
             let query = Query { question, range, order, after, limit: PAGE };
             let page = self.store.query(&own(), &query).await?;
-            for mut found in page.documents {
-                let id = found.id.strip_prefix(RETRY).and_then(|id| E164::parse(id).ok());
-                let stored = found.body.shift_remove("retry").unwrap_or_default();
-                if let (Some(id), Ok(stored)) = (id, serde_json::from_value(stored)) {
-                    unsettled.insert(id, stored);
-                }
-            }
+            documents.extend(page.documents);
             after = page.next;
             if after.is_none() {
-                return Ok(unsettled);
+                return Ok(documents);
             }
         }
     }

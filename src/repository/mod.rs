@@ -45,7 +45,9 @@ pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
 pub use expiry_settings::ExpirySettings;
 pub use feature_settings::FeatureSettingsRepository;
-pub use feeds::{Feed, FeedPage, FeedRepository, FollowerLease, Following, StoredLease, Unsettled};
+pub use feeds::{
+    Feed, FeedPage, FeedRepository, FeedUpdates, FollowerLease, Following, StoredLease, Unsettled,
+};
 pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
     ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
@@ -55,9 +57,10 @@ pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};
 pub use mirror::MirrorStatus;
 pub use numbers::{
-    CarrierPage, Cleared, Contradiction, CopyWrite, Counterpart, Decision, Drift, FingerprintPage,
-    Grounds, HeldPage, Look, Looked, NumberRepository, Opened, OwnersPage, Pick, PickedPage, Saved,
-    Seen, SeenPage, Source, SourcePage, Span, Stored, Suspects, Unequal, Unlike, Vacancy,
+    CarrierPage, Cleared, Contradiction, CopyWrite, Counterpart, Decision, Displaced, Drift,
+    FingerprintPage, Grounds, HeldPage, Look, Looked, NumberRepository, Opened, OwnersPage, Pick,
+    PickedPage, Saved, Seen, SeenPage, Source, SourcePage, Span, Stored, Suspects, Unequal, Unlike,
+    Vacancy,
 };
 pub use offers::Offer;
 pub use port_requests::{PortRequest, PortRequestPage};

@@ -17,7 +17,12 @@ mod rules;
 pub mod sqlite;
 mod watched;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -65,6 +70,15 @@ pub enum Lookup {
     Deleted(Document),
     /// Nothing, and there never was; or there is no such database.
     Missing,
+}
+
+/// Databases that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Updates {
+    /// Their names; what was dropped or made is among them.
+    pub databases: BTreeSet<DbName>,
+    /// Where to go on.
+    pub last: Seq,
 }
 
 /// What must be true of the stored document for a write to happen.
@@ -332,6 +346,15 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
     /// [`Kind::Refused`] for every other name.
     async fn drop_database(&self, db: &DbName) -> Result<(), StoreError>;
 
+    /// The version that a deleted document was before, if the store still has it; few do for long.
+    async fn before_deletion(
+        &self,
+        _db: &DbName,
+        _id: &str,
+    ) -> Result<Option<Document>, StoreError> {
+        Ok(None)
+    }
+
     /// What changed in a database behind `since` (`None`: from the beginning), at most `limit`
     /// documents. Design documents are never in it.
     ///
@@ -364,6 +387,17 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
             });
         }
         Ok(versions)
+    }
+
+    /// Waits until any database changes behind `since`, at most for `wait`; `None`: says at once where
+    /// the present is. For hints: changes of one database come together, and one may be left out.
+    /// Answers `None` where the store keeps no such feed.
+    async fn updates(
+        &self,
+        _since: Option<&Seq>,
+        _wait: Duration,
+    ) -> Result<Option<Updates>, StoreError> {
+        Ok(None)
     }
 
     /// Reads a checkpoint: a small value kept beside the documents of a database, gone with it,

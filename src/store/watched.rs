@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     Application, Changes, CommitError, Committed, DbName, Document, DocumentStore, IdRange, Lookup,
-    Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet,
+    Page, Query, Rev, Seq, SharedStore, StoreError, Updates, WriteSet,
 };
 
 /// The databases that this process wrote to.
@@ -65,6 +66,10 @@ impl DocumentStore for WatchedStore {
         self.inner.live_versions(db, id).await
     }
 
+    async fn before_deletion(&self, db: &DbName, id: &str) -> Result<Option<Document>, StoreError> {
+        self.inner.before_deletion(db, id).await
+    }
+
     async fn query(&self, db: &DbName, query: &Query) -> Result<Page, StoreError> {
         self.inner.query(db, query).await
     }
@@ -116,6 +121,14 @@ impl DocumentStore for WatchedStore {
 
     async fn versions(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, StoreError> {
         self.inner.versions(dbs).await
+    }
+
+    async fn updates(
+        &self,
+        since: Option<&Seq>,
+        wait: Duration,
+    ) -> Result<Option<Updates>, StoreError> {
+        self.inner.updates(since, wait).await
     }
 
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {

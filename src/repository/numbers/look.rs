@@ -12,14 +12,14 @@ use super::{
     Contradiction, NumberRepository, RepositoryError,
     bulk::{Found, PARALLEL_LOOKUPS},
     codec::{self, Owners},
-    database,
-    mirror::{self, Mirror},
+    database, mirror,
+    said::{Said, Wrong},
     strays::is_of_number,
 };
 use crate::{
-    domain::{AccountId, E164, number_database},
-    repository::{charges::ChargeCopy, write_id},
-    store::{Body, DbName, Lookup, Write},
+    domain::{AccountId, E164, NumberDatabase},
+    repository::charges::ChargeCopy,
+    store::{Body, DbName, Kind, Lookup, StoreError},
 };
 
 /// What became of a number that was looked at.
@@ -44,67 +44,119 @@ pub struct Looked {
     pub outcome: Look,
 }
 
+/// Copies of a database's numbers that are not what the numbers say.
+#[derive(Debug, Default)]
+pub struct Displaced {
+    /// The numbers.
+    pub numbers: Vec<E164>,
+    /// How many more there are of which the database knows nothing, not even that they were deleted.
+    pub unknown: usize,
+}
+
 /// Numbers, each with the accounts whose copies are looked at.
 type Wanted = BTreeMap<E164, BTreeSet<AccountId>>;
 
-/// What a number's document says.
-enum Said {
-    /// The number, its owner and the last one.
-    Number(Body, Owners),
-    /// The same, in several versions.
-    Several(Owners),
-    /// There is none; these owned it.
-    Nothing(Owners),
-}
-
-/// What has to be done about a number.
-enum Wrong {
-    /// Its copies are written.
-    Copies,
-    /// It is looked at by itself.
-    Alone,
-    /// One of its versions is kept, or none is touched.
-    Versions,
+/// What was seen of many numbers.
+#[derive(Default)]
+struct Sight {
+    looked: BTreeMap<E164, Looked>,
+    /// Those whose copies have to be written.
+    wrong: Wanted,
+    /// Those with several versions.
+    several: Wanted,
+    /// Charges that have no copy.
+    charges: Vec<(E164, Body)>,
 }
 
 impl NumberRepository {
     /// Looks at numbers, at their copies in the accounts named, and in those that the number itself
     /// names; puts right what is wrong. Each number is answered.
     pub async fn look_at(&self, wanted: Wanted) -> BTreeMap<E164, Looked> {
-        let mut looked = BTreeMap::new();
-        let mut numbers = self.look_up(numbers_of(&wanted)).await;
-        let mut said = Vec::with_capacity(wanted.len());
-        for (id, mut accounts) in wanted {
-            match self.said(&id, &mut numbers) {
-                Ok(it) => {
-                    accounts.extend(it.accounts());
-                    said.push((id, accounts, it));
+        let Sight { mut looked, mut wrong, several, charges } = self.see(wanted).await;
+        let several = stream::iter(several).map(|(id, accounts)| async move {
+            let settled = self.settle_versions(&id).await;
+            (id, accounts, settled)
+        });
+        let mut several = several.buffer_unordered(PARALLEL_LOOKUPS);
+        while let Some((id, accounts, settled)) = several.next().await {
+            match settled {
+                Ok(true) => drop(wrong.insert(id, accounts)),
+                Ok(false) => {
+                    looked.insert(id, Looked { accounts, outcome: Look::Contested });
                 }
                 Err(err) => drop(looked.insert(id, Looked::failed(accounts, err))),
             }
         }
-        let copies = said.iter().map(|(id, accounts, it)| (id, accounts, it.charge()));
-        let copies = self.look_up(copies_of(copies)).await;
-        let (mut in_bulk, mut singly) = (Wanted::new(), Vec::new());
-        for (id, mut accounts, it) in said {
-            let owner = &it.owners().owner;
+        if !wrong.is_empty() {
+            looked.extend(self.heal(wrong).await);
+        }
+        for (id, number) in charges {
+            if let (Err(err), Some(looked)) =
+                (self.settle_charge(&number).await, looked.get_mut(&id))
+            {
+                looked.outcome = Look::Failed(err);
+            }
+        }
+        looked
+    }
+
+    /// The copies that an account holds of the numbers of a database, as far as they are not what
+    /// those say.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`].
+    pub async fn displaced_copies(
+        &self,
+        account: &AccountId,
+        database: &NumberDatabase,
+    ) -> Result<Displaced, RepositoryError> {
+        let numbers = self.unlike_numbers_of(account, database).await?;
+        let ids: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let found = self.store.get_many(&DbName::new(database.as_str()), &ids).await?;
+        let all = numbers.len();
+        let known = numbers.into_iter().zip(found);
+        let known = known.filter(|(_, found)| *found != Lookup::Missing).map(|(id, _)| id);
+        let numbers: Vec<E164> = known.collect();
+        Ok(Displaced { unknown: all - numbers.len(), numbers })
+    }
+
+    /// Compares, and writes nothing.
+    async fn see(&self, wanted: Wanted) -> Sight {
+        let mut sight = Sight::default();
+        let mut numbers = self.look_up(numbers_of(&wanted)).await;
+        let said = wanted.into_iter().map(|(id, accounts)| {
+            let said = self.said(&id, &mut numbers);
+            async move {
+                let said = match said {
+                    Ok(Said::Deleted(owners)) => self.deleted(&id, owners).await,
+                    said => said,
+                };
+                (id, accounts, said)
+            }
+        });
+        let said: Vec<_> = said.collect();
+        let mut said = stream::iter(said).buffered(PARALLEL_LOOKUPS);
+        let mut readable = Vec::new();
+        while let Some((id, mut accounts, said)) = said.next().await {
+            match said {
+                Ok(said) => {
+                    accounts.extend(said.accounts());
+                    readable.push((id, accounts, said));
+                }
+                Err(err) => drop(sight.looked.insert(id, Looked::failed(accounts, err))),
+            }
+        }
+        let places = readable.iter().map(|(id, accounts, it)| (id, accounts, it.charge()));
+        let copies = self.look_up(copies_of(places)).await;
+        for (id, mut accounts, said) in readable {
+            let owner = said.owner().cloned();
             accounts.retain(|account| {
                 owner.as_ref() == Some(account) || !is_something_else(&copies, account, &id)
             });
-            match it.wrong(&id, &accounts, &copies) {
-                Ok(None) => drop(looked.insert(id, Looked { accounts, outcome: Look::Right })),
-                Ok(Some(Wrong::Copies)) => drop(in_bulk.insert(id, accounts)),
-                Ok(Some(wrong)) => singly.push((id, accounts, wrong)),
-                Err(err) => drop(looked.insert(id, Looked::failed(accounts, err))),
-            }
+            sight.note(id, accounts, said, &copies);
         }
-        looked.extend(self.heal_many(in_bulk, &mut singly).await);
-        let singly = stream::iter(singly).map(|(id, accounts, wrong)| async move {
-            let outcome = self.heal_one(&id, &accounts, &wrong).await;
-            (id, Looked { accounts, outcome: outcome.unwrap_or_else(Look::Failed) })
-        });
-        looked.extend(singly.buffer_unordered(PARALLEL_LOOKUPS).collect::<Vec<_>>().await);
-        looked
+        sight
     }
 
     /// Takes what was found of a number out of `found`.
@@ -120,68 +172,60 @@ impl NumberRepository {
                     Said::Several(owners)
                 }
             }
-            Lookup::Deleted(tombstone) => Said::Nothing(codec::tombstone_owners(&tombstone.body)),
-            Lookup::Missing => Said::Nothing(Owners::default()),
+            Lookup::Deleted(tombstone) => Said::Deleted(codec::tombstone_owners(&tombstone.body)),
+            Lookup::Missing => Said::Nothing,
         })
     }
 
+    /// A tombstone that another program left names nobody; the version before it may.
+    async fn deleted(&self, id: &E164, mut owners: Owners) -> Result<Said, RepositoryError> {
+        if owners.owner.is_none() && owners.previous_owner.is_none() {
+            let before = self.store.before_deletion(&database(id), id.as_str()).await?;
+            owners = before.map(|it| codec::tombstone_owners(&it.body)).unwrap_or_default();
+        }
+        Ok(Said::Deleted(owners))
+    }
+
+    /// Makes one version of several that name the same owner; returns whether they do.
+    async fn settle_versions(&self, id: &E164) -> Result<bool, RepositoryError> {
+        match self.contradiction(id).await? {
+            Some(Contradiction::OtherOwners) => Ok(false),
+            Some(Contradiction::SameOwner) => self.remove_losers(id).await,
+            None => Ok(true),
+        }
+    }
+
     /// Reads the copies of these numbers again, the numbers after them, and writes what differs.
-    /// Numbers that turn out to be gone or contested go to `singly`.
-    async fn heal_many(
-        &self,
-        wanted: Wanted,
-        singly: &mut Vec<(E164, BTreeSet<AccountId>, Wrong)>,
-    ) -> BTreeMap<E164, Looked> {
-        let mut copies =
-            self.look_up(copies_of(wanted.iter().map(|(id, it)| (id, it, None)))).await;
+    async fn heal(&self, wanted: Wanted) -> BTreeMap<E164, Looked> {
+        let places = wanted.iter().map(|(id, accounts)| (id, accounts, None));
+        let mut copies = self.look_up(copies_of(places)).await;
         let mut numbers = self.look_up(numbers_of(&wanted)).await;
+        let there = self.databases_there(&wanted).await;
         let mut looked = BTreeMap::new();
-        let (mut writes, mut writers) = (Vec::new(), Vec::new());
+        let (mut sets, mut ids) = (Vec::new(), Vec::new());
         for (id, accounts) in wanted {
-            let (body, owner) = match self.said(&id, &mut numbers) {
-                Ok(Said::Number(body, owners)) => (body, owners.owner),
-                Ok(Said::Several(_)) => {
-                    singly.push((id, accounts, Wrong::Versions));
-                    continue;
-                }
-                Ok(Said::Nothing(_)) => {
-                    singly.push((id, accounts, Wrong::Alone));
-                    continue;
-                }
-                Err(err) => {
-                    looked.insert(id, Looked::failed(accounts, err));
-                    continue;
-                }
+            let said = self.said(&id, &mut numbers).and_then(|said| match &there {
+                // A database that is not there says nothing of its numbers.
+                Ok(there) if there.contains(&database(&id)) => Ok(said),
+                Ok(_) => Err(StoreError::new(Kind::NoDatabase, "get", &database(&id), "").into()),
+                Err(err) => Err(err.again().into()),
+            });
+            let said = match said {
+                // It became so just now.
+                Ok(Said::Several(_)) => Err(RepositoryError::Conflict { id: id.to_string() }),
+                said => said,
             };
-            let before = writes.len();
-            let mut outcome = Look::Healed;
-            for account in &accounts {
-                let found = copies.remove(&(mirror::database(account), id.to_string()));
-                let mirror = match found.transpose() {
-                    Ok(found) => Mirror::new(found.unwrap_or(Lookup::Missing)),
-                    Err(err) => {
-                        outcome = Look::Failed(err.into());
-                        continue;
-                    }
-                };
-                let write: Option<Write> = if owner.as_ref() == Some(account) {
-                    mirror.put(account, &id, &body)
-                } else {
-                    mirror.delete(account, &id, &write_id())
-                };
-                writes.extend(write.map(|write| vec![write]));
+            let (writes, outcome) = match said {
+                Ok(said) => said.writes(&id, &accounts, &mut copies),
+                Err(err) => (Vec::new(), Look::Failed(err)),
+            };
+            for write in writes {
+                sets.push(vec![write]);
+                ids.push(id.clone());
             }
-            if owner.as_ref().is_some_and(|owner| !accounts.contains(owner)) {
-                // It was given to somebody else just now.
-                outcome = Look::Failed(RepositoryError::Conflict { id: id.to_string() });
-            }
-            writers.extend(std::iter::repeat_n(id.clone(), writes.len() - before));
             looked.insert(id, Looked { accounts, outcome });
         }
-        if writes.is_empty() {
-            return looked;
-        }
-        for (id, outcome) in writers.into_iter().zip(self.store.commit_many(writes).await) {
+        for (id, outcome) in ids.into_iter().zip(self.store.commit_many(sets).await) {
             if let (Err(err), Some(looked)) = (outcome, looked.get_mut(&id)) {
                 looked.outcome = Look::Failed(err.error.into());
             }
@@ -189,82 +233,34 @@ impl NumberRepository {
         looked
     }
 
-    async fn heal_one(
-        &self,
-        id: &E164,
-        accounts: &BTreeSet<AccountId>,
-        wrong: &Wrong,
-    ) -> Result<Look, RepositoryError> {
-        if matches!(wrong, Wrong::Versions) {
-            match self.contradiction(id).await? {
-                Some(Contradiction::OtherOwners) => return Ok(Look::Contested),
-                Some(Contradiction::SameOwner) => drop(self.remove_losers(id).await?),
-                None => (),
-            }
-        }
-        // A database that is not there says nothing of its numbers.
-        self.store.version(&DbName::new(number_database(id))).await?;
-        self.sync_once(id, accounts).await?;
-        Ok(Look::Healed)
+    /// Those of the databases of these numbers that exist.
+    async fn databases_there(&self, wanted: &Wanted) -> Result<BTreeSet<DbName>, StoreError> {
+        let databases: BTreeSet<DbName> = wanted.keys().map(database).collect();
+        let databases: Vec<DbName> = databases.into_iter().collect();
+        let versions = self.store.versions(&databases).await?;
+        let there = databases.into_iter().zip(versions);
+        Ok(there.filter_map(|(db, version)| version.map(|_| db)).collect())
     }
 }
 
-impl Said {
-    fn owners(&self) -> &Owners {
-        let (Self::Number(_, owners) | Self::Several(owners) | Self::Nothing(owners)) = self;
-        owners
-    }
-
-    fn accounts(&self) -> impl Iterator<Item = AccountId> {
-        let Owners { owner, previous_owner } = self.owners();
-        owner.iter().chain(previous_owner).cloned()
-    }
-
-    /// What it costs, if anything.
-    fn charge(&self) -> Option<ChargeCopy> {
-        match self {
-            Self::Number(body, _) => ChargeCopy::of(body),
-            Self::Several(_) | Self::Nothing(_) => None,
-        }
-    }
-
-    /// What is wrong with the copies that were found.
-    fn wrong(
-        &self,
-        id: &E164,
-        accounts: &BTreeSet<AccountId>,
-        found: &Found,
-    ) -> Result<Option<Wrong>, RepositoryError> {
-        let Some(number) = self.body() else {
-            return match self {
-                Self::Several(_) => Ok(Some(Wrong::Versions)),
-                _ => stray(id, accounts, found),
-            };
-        };
-        let mut wrong = None;
-        for account in accounts {
-            let copy = copy_in(found, account, id)?;
-            let is_right = if self.owners().owner.as_ref() == Some(account) {
-                copy.equals(number)
-            } else {
-                !copy.exists()
-            };
-            if !is_right {
-                wrong = Some(Wrong::Copies);
+impl Sight {
+    /// Notes what there is to do about a number.
+    fn note(&mut self, id: E164, accounts: BTreeSet<AccountId>, said: Said, copies: &Found) {
+        match said.wrong(&id, &accounts, copies) {
+            Ok(Some(Wrong::Versions)) => drop(self.several.insert(id.clone(), accounts)),
+            Ok(Some(Wrong::Copies)) => drop(self.wrong.insert(id.clone(), accounts)),
+            Ok(None) => {
+                drop(self.looked.insert(id.clone(), Looked { accounts, outcome: Look::Right }));
+            }
+            Err(err) => {
+                self.looked.insert(id, Looked::failed(accounts, err));
+                return;
             }
         }
-        if let Some(charge) = self.charge()
-            && matches!(found.get(&charge.place()), Some(Ok(Lookup::Missing)))
+        if let (Some(charge), Said::Number(number, _)) = (said.charge(), said)
+            && matches!(copies.get(&charge.place()), Some(Ok(Lookup::Missing)))
         {
-            wrong = Some(Wrong::Alone);
-        }
-        Ok(wrong)
-    }
-
-    fn body(&self) -> Option<&Body> {
-        match self {
-            Self::Number(body, _) => Some(body),
-            Self::Several(_) | Self::Nothing(_) => None,
+            self.charges.push((id, number));
         }
     }
 }
@@ -275,33 +271,10 @@ impl Looked {
     }
 }
 
-/// Whether there is a copy of a number that is not there.
-fn stray(
-    id: &E164,
-    accounts: &BTreeSet<AccountId>,
-    found: &Found,
-) -> Result<Option<Wrong>, RepositoryError> {
-    let mut wrong = None;
-    for account in accounts {
-        if copy_in(found, account, id)?.exists() {
-            wrong = Some(Wrong::Alone);
-        }
-    }
-    Ok(wrong)
-}
-
 /// Whether an account holds a document under a number's id that is no copy of it.
 fn is_something_else(found: &Found, account: &AccountId, id: &E164) -> bool {
     let found = found.get(&(mirror::database(account), id.to_string()));
     matches!(found, Some(Ok(Lookup::Live(document))) if !is_of_number(document))
-}
-
-fn copy_in(found: &Found, account: &AccountId, id: &E164) -> Result<Mirror, RepositoryError> {
-    match found.get(&(mirror::database(account), id.to_string())) {
-        None => Ok(Mirror::default()),
-        Some(Ok(copy)) => Ok(Mirror::new(copy.clone())),
-        Some(Err(err)) => Err(err.again().into()),
-    }
 }
 
 fn numbers_of(wanted: &Wanted) -> BTreeMap<DbName, Vec<String>> {

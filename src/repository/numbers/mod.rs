@@ -13,6 +13,7 @@ mod listing;
 mod look;
 mod picked;
 mod restore;
+mod said;
 mod save;
 mod seen;
 mod stored;
@@ -25,7 +26,7 @@ pub use self::{
     copies::{CopyWrite, Source, SourcePage, Unequal},
     drift::{Contradiction, Drift, FingerprintPage},
     listing::{HeldPage, Span},
-    look::{Look, Looked},
+    look::{Displaced, Look, Looked},
     picked::{Pick, PickedPage},
     restore::Counterpart,
     save::Decision,

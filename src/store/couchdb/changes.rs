@@ -202,7 +202,7 @@ fn checkpoint_id(name: &str) -> String {
 }
 
 /// A place as text: CouchDB 3 sends text, others a number or an array.
-fn seq_text(seq: Value) -> String {
+pub(super) fn seq_text(seq: Value) -> String {
     match seq {
         Value::String(text) => text,
         other => other.to_string(),

@@ -15,14 +15,16 @@ mod config;
 mod databases;
 mod designs;
 mod failure;
+mod history;
 mod indexes;
 mod names;
 mod pages;
 mod read;
 mod transport;
+mod updates;
 mod wire;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -32,7 +34,7 @@ use serde_json::Value;
 use self::{failure::Failure, transport::Request, transport::Transport};
 use super::{
     Application, Changes, CommitError, Committed, DbName, Document, DocumentStore, IdRange, Kind,
-    Lookup, Page, Query, Question, Rev, Seq, StoreError, WriteSet,
+    Lookup, Page, Query, Question, Rev, Seq, StoreError, Updates, WriteSet,
 };
 
 pub use self::config::{CouchConfig, InvalidConfig};
@@ -131,6 +133,11 @@ impl DocumentStore for CouchStore {
         leaves.map_err(|failure| failure.of_read("live_versions", db.as_str(), id))
     }
 
+    async fn before_deletion(&self, db: &DbName, id: &str) -> Result<Option<Document>, StoreError> {
+        let before = self.version_before_deletion(db, id).await;
+        before.map_err(|failure| failure.of_read("before_deletion", db.as_str(), id))
+    }
+
     async fn get_many(&self, db: &DbName, ids: &[String]) -> Result<Vec<Lookup>, StoreError> {
         let answer = self.look_up_many(db, ids).await;
         answer.map_err(|failure| failure.of_read("get_many", db.as_str(), ""))
@@ -210,6 +217,15 @@ impl DocumentStore for CouchStore {
     async fn versions(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, StoreError> {
         let versions = self.last_places(dbs).await;
         versions.map_err(|failure| failure.of_read("versions", "", ""))
+    }
+
+    async fn updates(
+        &self,
+        since: Option<&Seq>,
+        wait: Duration,
+    ) -> Result<Option<Updates>, StoreError> {
+        let updates = self.wait_for_updates(since, wait).await;
+        updates.map_err(|failure| failure.of_read("updates", "", ""))
     }
 
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {

@@ -13,6 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -24,7 +25,8 @@ use self::{
 };
 use super::{
     Application, Body, Change, Changes, CommitError, Committed, DbName, Document, DocumentStore,
-    Expect, IdRange, Kind, Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, WriteSet, rules,
+    Expect, IdRange, Kind, Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, Updates,
+    WriteSet, rules,
 };
 
 /// How many documents are asked for at once.
@@ -219,6 +221,10 @@ impl DocumentStore for DryRunStore {
         Ok(found)
     }
 
+    async fn before_deletion(&self, db: &DbName, id: &str) -> Result<Option<Document>, StoreError> {
+        self.below.before_deletion(db, id).await
+    }
+
     async fn live_versions(&self, db: &DbName, id: &str) -> Result<Vec<Document>, StoreError> {
         // What was written here has no other versions than its own.
         match self.get(db, id).await?.live() {
@@ -377,6 +383,14 @@ impl DocumentStore for DryRunStore {
             });
         }
         Ok(versions)
+    }
+
+    async fn updates(
+        &self,
+        since: Option<&Seq>,
+        wait: Duration,
+    ) -> Result<Option<Updates>, StoreError> {
+        self.below.updates(since, wait).await
     }
 
     async fn checkpoint(&self, db: &DbName, name: &str) -> Result<Option<Value>, StoreError> {

@@ -1,0 +1,130 @@
+//! What a number's document says, and what follows for the copies that were found.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Look, RepositoryError,
+    bulk::Found,
+    codec::Owners,
+    mirror::{self, Mirror},
+};
+use crate::{
+    domain::{AccountId, E164},
+    repository::{charges::ChargeCopy, write_id},
+    store::{Body, Write},
+};
+
+/// What a number's document says.
+pub(super) enum Said {
+    /// The number, its owner and the last one.
+    Number(Body, Owners),
+    /// The same, in several versions.
+    Several(Owners),
+    /// It was deleted; these owned it.
+    Deleted(Owners),
+    /// There never was one.
+    Nothing,
+}
+
+/// What is wrong with a number.
+pub(super) enum Wrong {
+    /// Its copies.
+    Copies,
+    /// It has several versions.
+    Versions,
+}
+
+impl Said {
+    pub(super) fn owner(&self) -> Option<&AccountId> {
+        match self {
+            Self::Number(_, owners) | Self::Several(owners) => owners.owner.as_ref(),
+            Self::Deleted(_) | Self::Nothing => None,
+        }
+    }
+
+    /// The accounts that may hold a copy.
+    pub(super) fn accounts(&self) -> Vec<AccountId> {
+        match self {
+            Self::Number(_, owners) | Self::Several(owners) | Self::Deleted(owners) => {
+                owners.owner.iter().chain(&owners.previous_owner).cloned().collect()
+            }
+            Self::Nothing => Vec::new(),
+        }
+    }
+
+    /// What it costs, if anything.
+    pub(super) fn charge(&self) -> Option<ChargeCopy> {
+        match self {
+            Self::Number(body, _) => ChargeCopy::of(body),
+            Self::Several(_) | Self::Deleted(_) | Self::Nothing => None,
+        }
+    }
+
+    /// What is wrong with the copies that were found.
+    pub(super) fn wrong(
+        &self,
+        id: &E164,
+        accounts: &BTreeSet<AccountId>,
+        found: &Found,
+    ) -> Result<Option<Wrong>, RepositoryError> {
+        if matches!(self, Self::Several(_)) {
+            return Ok(Some(Wrong::Versions));
+        }
+        let mut wrong = None;
+        for account in accounts {
+            let copy = copy_in(found, account, id)?;
+            let is_right = match self {
+                Self::Number(number, _) if self.owner() == Some(account) => copy.equals(number),
+                _ => !copy.exists(),
+            };
+            if !is_right {
+                wrong = Some(Wrong::Copies);
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// The writes that put the copies right, and what becomes of the number once they are made.
+    pub(super) fn writes(
+        &self,
+        id: &E164,
+        accounts: &BTreeSet<AccountId>,
+        found: &mut Found,
+    ) -> (Vec<Write>, Look) {
+        let (mut writes, mut outcome) = (Vec::new(), Look::Healed);
+        for account in accounts {
+            let mirror = match found.remove(&(mirror::database(account), id.to_string())) {
+                None => Mirror::default(),
+                Some(Ok(copy)) => Mirror::new(copy),
+                Some(Err(err)) => {
+                    outcome = Look::Failed(err.into());
+                    continue;
+                }
+            };
+            writes.extend(match self {
+                Self::Number(number, _) if self.owner() == Some(account) => {
+                    mirror.put(account, id, number)
+                }
+                Self::Nothing => mirror.bury(account, id, &write_id()),
+                _ => mirror.delete(account, id, &write_id()),
+            });
+        }
+        if self.owner().is_some_and(|owner| !accounts.contains(owner)) {
+            // It was given to somebody else just now.
+            outcome = Look::Failed(RepositoryError::Conflict { id: id.to_string() });
+        }
+        if writes.is_empty() && matches!(outcome, Look::Healed) {
+            // Somebody else did it.
+            outcome = Look::Right;
+        }
+        (writes, outcome)
+    }
+}
+
+fn copy_in(found: &Found, account: &AccountId, id: &E164) -> Result<Mirror, RepositoryError> {
+    match found.get(&(mirror::database(account), id.to_string())) {
+        None => Ok(Mirror::default()),
+        Some(Ok(copy)) => Ok(Mirror::new(copy.clone())),
+        Some(Err(err)) => Err(err.again().into()),
+    }
+}
