@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use number_manager::{
     domain::{Clock, SystemClock, encoded},
     follower::{Follower, FollowerConfig, FollowerWatch},
-    repository::{FeedRepository, NumberRepository, SettingsRepository, system_databases},
+    repository::{
+        FeedRepository, NumberRepository, RepositoryError, SettingsRepository, system_databases,
+    },
     store::{Body, DbName, Expect, Lookup, SharedStore, WatchedStore, Write, sqlite::SqliteStore},
 };
 use serde_json::{Value, json};
@@ -52,6 +54,10 @@ macro_rules! over_both_stores {
         }
     };
 }
+
+mod races;
+mod restored;
+mod waking;
 
 over_both_stores! {
     what_was_done_by_hand_is_undone,
@@ -118,8 +124,11 @@ impl Site {
         self.store.get(db, id).await.unwrap().live().is_some()
     }
 
+    /// Whether it is known in the database, and apart from it, how far it was followed.
     async fn is_followed(&self, db: &DbName) -> bool {
+        let noted = format!("followed:{db}");
         self.store.checkpoint(db, CHECKPOINT).await.unwrap().is_some()
+            && self.has(&DbName::new("number_manager"), &noted).await
     }
 
     /// Every document of a number and every copy, with revisions.
@@ -154,6 +163,8 @@ impl Site {
 
 /// A follower of its own.
 struct Running {
+    /// The store as its process writes to it.
+    store: SharedStore,
     task: JoinHandle<()>,
     stop: CancellationToken,
     watch: FollowerWatch,
@@ -166,11 +177,11 @@ impl Running {
         let settings = SettingsRepository::new(store.clone());
         let numbers = NumberRepository::new(store.clone(), clock.clone(), settings);
         let stop = CancellationToken::new();
-        let feeds = FeedRepository::new(store);
+        let feeds = FeedRepository::new(store.clone());
         let follower = Follower::new(numbers, feeds, writes, clock, limits, stop.clone());
         let watch = follower.watch();
         let task = tokio::spawn(async move { follower.run(false).await });
-        Self { task, stop, watch }
+        Self { store, task, stop, watch }
     }
 
     /// What it says of itself.
@@ -432,22 +443,6 @@ async fn a_deleted_number_leaves_no_copy(site: &Site) {
     site.delete(&numbers_db(), NUMBER, left).await;
     site.healed("a deleted number").await;
     assert!(!site.has(&copies('a'), NUMBER).await);
-    follower.stop().await;
-}
-
-/// Only a server lets somebody drop the database of an account.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_was_dropped_is_filled_again() {
-    let site = Site::couchdb().await;
-    site.keep(NUMBER, 'a').await;
-    let follower = site.follow();
-    until("followed", async || site.is_followed(&copies('a')).await).await;
-    let name = encoded(copies('a').as_str());
-    let url = site.namespace.as_ref().unwrap().database_url(&name);
-    let sent = reqwest::Client::new().delete(url).send().await.unwrap();
-    assert!(sent.status().is_success());
-    site.store.create_database(&copies('a')).await.unwrap();
-    site.healed("a database that was dropped").await;
     follower.stop().await;
 }
 

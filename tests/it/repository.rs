@@ -13,7 +13,7 @@ use number_manager::{
     },
     store::{Body, DbName, Document, Expect, Lookup, SharedStore, Write, sqlite::SqliteStore},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::invariants::{Violation, violations};
 
@@ -85,6 +85,29 @@ impl Desk {
         let mut stored = self.open().await;
         stored.number.public.insert("note".to_owned(), json!(text));
         self.numbers.save(stored).await
+    }
+
+    /// Makes the number for `a`, or gives it to it.
+    pub(crate) async fn make_for_a(&self) {
+        match self.numbers.open(&id(), &[]).await.unwrap() {
+            Opened::Vacant(_) => drop(self.create('a').await.unwrap()),
+            Opened::Found(mut stored) => {
+                stored.number.set_owner(Some(account('a')));
+                stored.number.enter(State::InService, self.numbers.now());
+                self.numbers.save(*stored).await.unwrap();
+            }
+        }
+    }
+
+    /// Counts one change more on the number, and gives it to this account.
+    pub(crate) async fn count_up(&self, owner: char) -> Result<Saved, RepositoryError> {
+        let Opened::Found(mut stored) = self.numbers.open(&id(), &[]).await? else {
+            panic!("there is no number");
+        };
+        let count = stored.number.public.get("count").and_then(Value::as_u64).unwrap_or_default();
+        stored.number.public.insert("count".to_owned(), json!(count + 1));
+        stored.number.set_owner(Some(account(owner)));
+        self.numbers.save(*stored).await
     }
 
     async fn lookup(&self, db: &DbName) -> Lookup {

@@ -4,6 +4,7 @@
 mod connection;
 mod indexes;
 mod reads;
+mod updates;
 mod writes;
 
 use std::time::{Duration, Instant};
