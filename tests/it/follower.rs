@@ -31,7 +31,7 @@ use crate::{
 const NUMBER: &str = "+14158867900";
 const OTHER: &str = "+14168867901";
 /// How long something may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The name under which checkpoints are kept.
 const CHECKPOINT: &str = "number_manager_follower";
 /// How many numbers change while nobody follows.

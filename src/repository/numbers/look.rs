@@ -1,8 +1,8 @@
 //! Looking at many numbers with their copies, and making the copies what the numbers say.
 //!
-//! First everything is compared, with one request per database. What differs is read once more, the
-//! copies first and the numbers after, and written expecting what was read; so a newer number is never
-//! overwritten by an older one. What cannot be read is left as it is.
+//! First everything is compared, with one request per database. Of what differs the number is read once
+//! more, now that its copies were, and they are written expecting what was read; so a newer number is
+//! never overwritten by an older one. What cannot be read is left as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,13 +66,16 @@ struct Sight {
     several: Wanted,
     /// Charges that have no copy.
     charges: Vec<(E164, Body)>,
+    /// The copies that were read.
+    copies: Found,
 }
 
 impl NumberRepository {
     /// Looks at numbers, at their copies in the accounts named, and in those that the number itself
     /// names; puts right what is wrong. Each number is answered.
     pub async fn look_at(&self, wanted: Wanted) -> BTreeMap<E164, Looked> {
-        let Sight { mut looked, mut wrong, several, charges } = self.see(wanted).await;
+        let Sight { mut looked, mut wrong, several, charges, mut copies } = self.see(wanted).await;
+        let mut settled_now = Wanted::new();
         let several = stream::iter(several).map(|(id, accounts)| async move {
             let settled = self.settle_versions(&id).await;
             (id, accounts, settled)
@@ -80,15 +83,20 @@ impl NumberRepository {
         let mut several = several.buffer_unordered(PARALLEL_LOOKUPS);
         while let Some((id, accounts, settled)) = several.next().await {
             match settled {
-                Ok(true) => drop(wrong.insert(id, accounts)),
+                Ok(true) => drop(settled_now.insert(id, accounts)),
                 Ok(false) => {
                     looked.insert(id, Looked { accounts, outcome: Look::Contested });
                 }
                 Err(err) => drop(looked.insert(id, Looked::failed(accounts, err))),
             }
         }
+        // Their copies were written with that.
+        copies.extend(
+            self.look_up(copies_of(settled_now.iter().map(|(id, it)| (id, it, None)))).await,
+        );
+        wrong.append(&mut settled_now);
         if !wrong.is_empty() {
-            looked.extend(self.heal(wrong).await);
+            looked.extend(self.heal(wrong, copies).await);
         }
         for (id, number) in charges {
             if let (Err(err), Some(looked)) =
@@ -156,6 +164,7 @@ impl NumberRepository {
             });
             sight.note(id, accounts, said, &copies);
         }
+        sight.copies = copies;
         sight
     }
 
@@ -195,10 +204,8 @@ impl NumberRepository {
         }
     }
 
-    /// Reads the copies of these numbers again, the numbers after them, and writes what differs.
-    async fn heal(&self, wanted: Wanted) -> BTreeMap<E164, Looked> {
-        let places = wanted.iter().map(|(id, accounts)| (id, accounts, None));
-        let mut copies = self.look_up(copies_of(places)).await;
+    /// Reads these numbers again, now that their copies were read, and writes what differs.
+    async fn heal(&self, wanted: Wanted, mut copies: Found) -> BTreeMap<E164, Looked> {
         let mut numbers = self.look_up(numbers_of(&wanted)).await;
         let there = self.databases_there(&wanted).await;
         let mut looked = BTreeMap::new();
