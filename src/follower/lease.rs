@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::{FollowerConfig, FollowerWatch};
 use crate::{
@@ -117,15 +118,15 @@ impl Held<'_> {
         self.contender.watch.note(&lease, true, Duration::ZERO);
     }
 
-    /// Gives signs of life; ends when the lease is lost.
-    pub(super) async fn keep(&self) -> Lost {
+    /// Gives signs of life, until `shutdown`. None of them is cut off: the revision that it made would
+    /// not be known, and the lease could not be given back.
+    pub(super) async fn keep(&self, shutdown: &CancellationToken) -> Result<(), Lost> {
         let pause = Duration::from_millis(self.contender.limits.renewal_ms);
-        loop {
-            sleep(pause).await;
-            if self.check().is_err() || self.renew(false).await.is_err() {
-                return Lost;
-            }
+        while shutdown.run_until_cancelled(sleep(pause)).await.is_some() {
+            self.check()?;
+            self.renew(false).await?;
         }
+        Ok(())
     }
 
     /// Gives it back, so that somebody else can have it at once.

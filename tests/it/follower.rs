@@ -34,6 +34,8 @@ const OTHER: &str = "+14168867901";
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The name under which checkpoints are kept.
 const CHECKPOINT: &str = "number_manager_follower";
+/// Through how many hands the lease goes.
+const HANDS: u64 = 12;
 /// How many numbers change while nobody follows.
 const MANY: usize = 2_000;
 
@@ -330,16 +332,20 @@ async fn the_lease_is_taken_over_when_its_holder_dies(site: &Site) {
 }
 
 async fn a_lease_that_was_given_back_is_free_at_once(site: &Site) {
-    let long = FollowerConfig { lease_ms: 3_600_000, ..limits() };
-    let first = Running::start(&site.store, long.clone());
-    until("held", async || first.is_here()).await;
-    let second = Running::start(&site.store, long);
-    until("known", async || second.watch.shown()["holder"].is_string()).await;
-    assert!(!second.is_here() && first.says("epoch") == 1);
-    first.stop().await;
-    until("taken", async || second.is_here()).await;
-    assert_eq!(second.says("epoch"), 2);
-    second.stop().await;
+    // It is renewed all the time, so that most stops come in the middle of that.
+    let long = FollowerConfig { lease_ms: 3_600_000, renewal_ms: 1, ..limits() };
+    let mut holder = Running::start(&site.store, long.clone());
+    until("held", async || holder.is_here()).await;
+    for epoch in 1..HANDS {
+        let heir = Running::start(&site.store, long.clone());
+        until("known", async || heir.watch.shown()["holder"].is_string()).await;
+        assert!(!heir.is_here() && holder.says("epoch") == epoch);
+        holder.stop().await;
+        until("taken", async || heir.is_here()).await;
+        holder = heir;
+    }
+    assert_eq!(holder.says("epoch"), HANDS);
+    holder.stop().await;
 }
 
 async fn nothing_is_removed_that_cannot_be_read(site: &Site) {
