@@ -103,9 +103,10 @@ impl Follower {
         let mut term = Term::new(&self.numbers, &self.contender, &self.writes, news, held);
         tokio::select! {
             () = ear.listen() => (),
-            kept = held.keep(&self.shutdown) => match kept {
-                Ok(()) => held.give_back().await,
-                Err(Lost) => tracing::warn!("another process may keep the copies true now"),
+            kept = held.keep(&self.shutdown) => if kept.is_ok() {
+                held.give_back().await;
+            } else {
+                tracing::warn!("another process may keep the copies true now");
             },
             Lost = term.run() => tracing::warn!("the lease of the follower ran out"),
         }
