@@ -145,4 +145,3 @@ async fn what_could_not_be_read_stays(world: &World) {
     assert_eq!(world.copy(ACCOUNT, GONE).await, None, "the others are put right");
     world.clear().await;
 }
-
