@@ -235,8 +235,8 @@ impl Recorded {
 }
 
 /// The features among recorded members.
-fn features(body: &Option<Body>) -> Option<&Map<String, Value>> {
-    body.as_ref()?.get("pvt_features")?.as_object()
+fn features(body: Option<&Body>) -> Option<&Map<String, Value>> {
+    body?.get("pvt_features")?.as_object()
 }
 
 impl RecordedSet {
@@ -271,8 +271,9 @@ impl RecordedSet {
     #[must_use]
     pub fn features_lost(&self) -> Vec<&str> {
         let Some(head) = self.0.first() else { return Vec::new() };
-        let names = features(&head.before).into_iter().flat_map(|before| before.keys());
-        let is_kept = |name: &str| features(&head.after).is_some_and(|it| it.contains_key(name));
+        let names = features(head.before.as_ref()).into_iter().flat_map(|before| before.keys());
+        let is_kept =
+            |name: &str| features(head.after.as_ref()).is_some_and(|it| it.contains_key(name));
         names.map(String::as_str).filter(|name| !is_kept(name)).collect()
     }
 
