@@ -87,7 +87,7 @@ impl Default for JobsConfig {
             parallel: 4,
             concurrency: 4,
             concurrency_max: 64,
-            page_size: 500,
+            page_size: 250,
             page_size_max: 5000,
             lease_ms: 15_000,
             renewal_ms: 2_000,

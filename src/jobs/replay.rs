@@ -30,6 +30,10 @@ struct Replay {
     planned: Option<Box<dyn Work>>,
 }
 
+/// What is found of a number that has an address or a name again which was taken off it outside. The
+/// journal says what the number was, but not whether whoever provides that would do so again.
+const TO_BE_PROVIDED: &str = "features_to_provide_again";
+
 const ARGUMENTS: &[Argument] = &[Argument {
     name: "job",
     kind: ArgumentKind::Text,
@@ -159,6 +163,9 @@ impl Work for Replay {
         let applied = page.service.carry_out_recorded(&part.sets, self.way).await;
         for (set, applied) in part.sets.iter().zip(applied) {
             match applied {
+                Applied::Written if backwards && page.service.is_to_be_provided_again(set) => {
+                    outcome.found.push((TO_BE_PROVIDED, set.id().to_owned()));
+                }
                 Applied::Written => (),
                 Applied::Done => outcome.unchanged += 1,
                 Applied::Stale => {

@@ -155,6 +155,9 @@ pub trait FeatureProvider: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// The members whose features are put in place outside, whoever provides them.
+const OUTSIDE: [&str; 2] = ["cnam", "e911"];
+
 /// The providers of this build.
 #[must_use]
 fn standard() -> Vec<Arc<dyn FeatureProvider>> {
@@ -188,6 +191,13 @@ impl Registry {
         let mut providers = standard();
         providers.push(Arc::new(provider));
         Self(Arc::new(providers))
+    }
+
+    /// Whether a feature is more than what a document says: somebody outside has to put it in place.
+    #[must_use]
+    pub fn is_outside(&self, feature: &str) -> bool {
+        let mut providers = self.0.iter().filter(|it| OUTSIDE.contains(&it.member()));
+        providers.any(|it| it.features().contains(&feature))
     }
 
     /// Who provides each member's features on these terms. A provider that the settings name and

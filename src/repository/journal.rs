@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{mirror::mirrored, write_id};
 use crate::store::{
@@ -234,6 +234,11 @@ impl Recorded {
     }
 }
 
+/// The features among recorded members.
+fn features(body: Option<&Body>) -> Option<&Map<String, Value>> {
+    body?.get("pvt_features")?.as_object()
+}
+
 impl RecordedSet {
     /// The document that the set is about.
     #[must_use]
@@ -260,6 +265,16 @@ impl RecordedSet {
             })
         };
         self.0.iter().map(shown).collect()
+    }
+
+    /// The features that the number had before and has not afterwards.
+    #[must_use]
+    pub fn features_lost(&self) -> Vec<&str> {
+        let Some(head) = self.0.first() else { return Vec::new() };
+        let names = features(head.before.as_ref()).into_iter().flat_map(|before| before.keys());
+        let is_kept =
+            |name: &str| features(head.after.as_ref()).is_some_and(|it| it.contains_key(name));
+        names.map(String::as_str).filter(|name| !is_kept(name)).collect()
     }
 
     /// Where the documents of the set are.

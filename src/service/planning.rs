@@ -70,6 +70,13 @@ impl NumberService {
         self.numbers.carry_out_planned(sets).await
     }
 
+    /// Whether a number that gets back what these writes took from it has features that somebody
+    /// outside has to put in place again.
+    #[must_use]
+    pub fn is_to_be_provided_again(&self, set: &RecordedSet) -> bool {
+        set.features_lost().into_iter().any(|feature| self.providers.is_outside(feature))
+    }
+
     /// Writes what was recorded and is not written yet, or takes it back.
     pub async fn carry_out_recorded(&self, sets: &[RecordedSet], way: Way) -> Vec<Applied> {
         self.numbers.carry_out_recorded(sets, way).await

@@ -30,10 +30,17 @@ const FAULTS: &[(&str, Kept)] = &[
             "what_stopped_in_its_middle_can_be_done_again",
             "the_last_owners_copy_goes_before_its_name_is_replaced",
             "a_batch_that_stops_anywhere_says_what_it_did",
+            "nobody_forgets_where_a_copy_may_be",
         ]),
     ),
     // A number for an account that there is not.
-    ("1.2", By(&["accounts_that_are_not_there"])),
+    (
+        "1.2",
+        By(&[
+            "accounts_that_are_not_there",
+            "an_account_without_a_database_has_no_copy_and_holds_nobody_up",
+        ]),
+    ),
     // The last writer wins.
     (
         "1.3",
@@ -61,7 +68,7 @@ const FAULTS: &[(&str, Kept)] = &[
         ]),
     ),
     // Some numbers of a list are in no part of the answer.
-    ("1.7", By(&["every_input_is_in_the_answer_once"])),
+    ("1.7", By(&["what_is_not_there_is_in_the_answer"])),
     // Members that nobody here knows are dropped.
     (
         "1.8",
@@ -88,14 +95,10 @@ const FAULTS: &[(&str, Kept)] = &[
             "copies_without_numbers_go",
         ]),
     ),
-    (
-        "1.11",
-        Away(
-            "The last owner stays on the number on purpose: it says where a copy may be that an \
-             interrupted write left, and who may take an ageing number back. Its copy is read beside \
-             the others, and one that cannot be read holds up no save.",
-        ),
-    ),
+    // Whoever had a number once is asked at each of its writes. The last owner stays on the number on
+    // purpose here: it says where a copy may be that an interrupted write left, and who may take an
+    // ageing number back. What must not be is that its database holds anybody up.
+    ("1.11", By(&["a_database_that_cannot_be_read_holds_up_no_save"])),
     // A released number does not go back to who reserved it before.
     (
         "3.1",
@@ -126,13 +129,8 @@ const FAULTS: &[(&str, Kept)] = &[
             "a_number_stays_when_its_provider_fails",
         ]),
     ),
-    (
-        "3.5",
-        Away(
-            "No carrier is told that a number is given up yet, so none can fail or throw. That \
-             comes with the carriers' own modules.",
-        ),
-    ),
+    // A number stays because nobody here can talk to its carrier.
+    ("3.5", By(&["numbers_of_every_carrier_can_be_given_up"])),
     // Refused transitions say something else than what was asked for.
     (
         "3.6",
@@ -242,7 +240,14 @@ const FAULTS: &[(&str, Kept)] = &[
     // Whoever tries too often breaks.
     ("6.11", By(&["what_somebody_keeps_changing_is_reported"])),
     // A whole database at once, and each number by itself.
-    ("6.12", By(&["pages_are_no_larger_than_was_asked_for", "a_batch_asks_once_per_database"])),
+    (
+        "6.12",
+        By(&[
+            "pages_are_no_larger_than_was_asked_for",
+            "a_job_asks_once_per_page",
+            "a_batch_asks_once_per_database",
+        ]),
+    ),
     // A wrong argument is found late, and again and again.
     ("6.13", By(&["one_number_is_converted", "what_cannot_be_run"])),
     // One database has many names, and each command knows others.

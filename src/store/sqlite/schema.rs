@@ -28,7 +28,7 @@ const PREPARED_STATEMENTS: usize = 32;
 const LOG_PAGES: i64 = 4_000;
 
 /// What the writer keeps of the file in memory.
-const WRITER_CACHE_KIB: i64 = 32 << 10;
+const WRITER_CACHE_KIB: i64 = 16 << 10;
 
 /// Makes the file and its folder where they are missing, and returns its one true path.
 pub(super) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {

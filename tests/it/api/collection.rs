@@ -30,6 +30,7 @@ use crate::support::{
 
 over_both_stores! {
     every_input_is_in_the_answer_once,
+    what_is_not_there_is_in_the_answer,
     a_batch_answers_and_stores_what_single_requests_do,
     numbers_of_new_databases_are_made,
     what_all_of_them_may_not_is_refused_for_each,
@@ -98,6 +99,32 @@ async fn every_input_is_in_the_answer_once(world: &World) {
             data["error"]["abc"],
             number_error(400, "not_reconcilable", Some("abc"), message)
         );
+    }
+}
+
+/// Of one database there is only some of what is asked for, of another one nothing, and one is not
+/// there at all.
+async fn what_is_not_there_is_in_the_answer(world: &World) {
+    let given = ["+14155550100", "+14155550101", "+14165550100", "+14195550100"];
+    for (method, path) in [
+        (Method::POST, PATH.to_owned()),
+        (Method::PATCH, PATH.to_owned()),
+        (Method::DELETE, PATH.to_owned()),
+        (Method::DELETE, format!("{PATH}?hard=true")),
+    ] {
+        world.clear().await;
+        world.keep(given[0], held(ACCOUNT, "in_service")).await;
+        world.keep(given[2], held(ACCOUNT, "in_service")).await;
+        let gone = json!({"numbers": [given[2]]});
+        let hard = format!("{PATH}?hard=true");
+        ask(world, Who::Admin, Method::DELETE, &hard, &gone).await;
+        let data = ask(world, Who::Admin, method.clone(), &path, &json!({"numbers": given})).await;
+        assert_eq!(keys(&data, "success"), [given[0]].into(), "{method} {path}: {data}");
+        assert_eq!(keys(&data, "error"), given[1..].iter().copied().collect(), "{data}");
+        for number in &given[1..] {
+            let fault = &data["error"][number];
+            assert_eq!((&fault["code"], &fault["error"]), (&json!(404), &json!("not_found")));
+        }
     }
 }
 

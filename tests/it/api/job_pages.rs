@@ -10,18 +10,20 @@ use std::{
 };
 
 use axum::http::Method;
-use number_manager::store::{Expect, WriteSet};
+use number_manager::store::{Expect, WriteSet, couchdb::CouchStore};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{
     jobs::{NUMBERS, carriers, conversion, converted, ended, keep, meddle, number, text, with},
-    world::{UNLIMITED, World, over_both_stores},
+    world::{UNLIMITED, World, numbers, over_both_stores},
 };
 use crate::support::{
     app::TestApp,
     blind::{BlindStore, Faults},
+    couch::CouchServer,
     meddling::MeddlingStore,
+    proxy::Proxy,
 };
 
 over_both_stores! {
@@ -147,4 +149,42 @@ async fn what_failed_for_a_while_is_no_failure(world: &World) {
     });
     assert_eq!((text(&job, "state"), &job["counts"]), ("succeeded", &counts), "{job}");
     assert_eq!(job["failures"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_asks_once_per_page() {
+    let namespace = CouchServer::namespace();
+    let proxy = Proxy::start(CouchServer::shared().host()).await;
+    let store = CouchStore::connect(namespace.config_through(proxy.host())).await.unwrap();
+    let app = TestApp::over(Arc::new(store), UNLIMITED).await;
+    // Databases are made beside the proxy, whose store has short limits.
+    let direct = TestApp::over(Arc::new(namespace.store().await), UNLIMITED).await;
+    let mut given = Vec::new();
+    for prefix in ["+1415", "+1416"] {
+        let some: Vec<String> = (0..60).map(|place| format!("{prefix}555{place:04}")).collect();
+        let data = json!({"numbers": some, "carrier_name": "inventory"});
+        let ask = direct.ask(Method::PUT, &numbers("/collection")).token(&direct.admin());
+        ask.data(&data).send().await.check_status(201);
+        given.extend(some);
+    }
+    proxy.seen();
+    let data = json!({
+        "source": "knm_inventory", "target": "knm_bandwidth2", "scope": {"all": true},
+        "page_size": 30,
+    });
+    let job = convert(&app, &data).await;
+    assert_eq!((text(&job, "state"), &job["counts"]["changed"]), ("succeeded", &json!(120)));
+    let seen = proxy.seen();
+    let count = |what: &[&str]| {
+        seen.iter().filter(|line| what.iter().all(|what| line.contains(what))).count()
+    };
+    // Two databases of two pages: the copies of each are read together and written together.
+    let account = "account%2F0f%2F0f";
+    assert_eq!(count(&[account, "/_bulk_get"]), 4, "{seen:#?}");
+    assert_eq!(count(&[account, "/_bulk_docs"]), 4, "{seen:#?}");
+    assert_eq!(count(&["numbers%2F%2B141", "/_bulk_docs"]), 4, "{seen:#?}");
+    let is_about_one = |line: &&String| given.iter().any(|number| line.contains(&number[1..]));
+    let about_one: Vec<&String> = seen.iter().filter(is_about_one).collect();
+    // Where a page begins is said with the number that it goes on behind.
+    assert!(about_one.iter().all(|line| line.contains("startkey")), "{about_one:#?}");
 }

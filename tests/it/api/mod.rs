@@ -31,6 +31,7 @@ mod job_pages;
 mod job_requests;
 mod jobs;
 mod keys;
+mod last_owner;
 mod list;
 mod list_all;
 mod list_forms;

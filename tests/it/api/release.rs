@@ -1,6 +1,7 @@
 //! `DELETE …/phone_numbers/{N}`: what a release leaves.
 
 use axum::http::Method;
+use number_manager::carriers::CARRIERS;
 use serde_json::{Value, json};
 
 use super::world::{HOLDER, NOW, NUMBER, Who, World, number_error, numbers, over_both_stores};
@@ -10,6 +11,7 @@ over_both_stores! {
     a_local_number_is_gone,
     a_number_goes_back_to_who_reserved_it,
     a_released_number_has_nobody,
+    numbers_of_every_carrier_can_be_given_up,
     settings_say_what_is_left,
     a_body_is_no_obstacle,
     refusals,
@@ -66,6 +68,24 @@ async fn a_number_goes_back_to_who_reserved_it(world: &World) {
     let data = world.about(Who::Account(PARENT), Method::DELETE, "", None).await.data(200);
     assert_eq!(data["state"], "reserved");
     assert_eq!(world.owner(NUMBER).await.as_deref(), Some(STRANGER));
+}
+
+/// Also of those that nobody here can talk to.
+async fn numbers_of_every_carrier_can_be_given_up(world: &World) {
+    let outside = CARRIERS.iter().filter(|carrier| !carrier.is_ours);
+    for (place, carrier) in outside.enumerate() {
+        for (area, who, query) in [(5, HOLDER, ""), (6, Who::Admin, "?hard=true")] {
+            let number = format!("+1415{area}550{place:03}");
+            world.keep(&number, held(&json!({"pvt_module_name": carrier.name}))).await;
+            let path = numbers(&format!("/{number}{query}"));
+            let answer = world.ask(who, Method::DELETE, &path, None).await;
+            assert_eq!(answer.status, 200, "{} {}", carrier.name, answer.text);
+            let left = world.document(&number).await;
+            assert_eq!(left.is_some(), query.is_empty(), "{}", carrier.name);
+            let owner = left.and_then(|left| left.body.get("pvt_assigned_to").cloned());
+            assert_eq!((owner, world.copy(ACCOUNT, &number).await), (None, None));
+        }
+    }
 }
 
 async fn a_released_number_has_nobody(world: &World) {

@@ -183,8 +183,16 @@ async fn providers_take_off_what_a_deleted_number_had(world: &World) {
     let data = json!({"scope": {"numbers": [A, C]}});
     run(&app, "delete_numbers", &data).await;
     assert_eq!(provider.calls(), [""; 0], "a plan asks nobody");
-    assert_eq!(counts(&run_confirmed(&app, "delete_numbers", &data).await), (2, 0));
+    let job = run_confirmed(&app, "delete_numbers", &data).await;
+    assert_eq!(counts(&job), (2, 0));
     assert_eq!(provider.calls(), ["provide \"1 A\" -> none"]);
+    // Taken back, it has an address again that nobody outside knows of; that is said.
+    let taken_back = act(&app, &job, "revert").await;
+    assert_eq!((counts(&taken_back), provider.calls()), ((2, 0), Vec::new()));
+    let again = json!({"features_to_provide_again": {"count": 1, "ids": [A]}});
+    assert_eq!(taken_back["findings"], again);
+    run_confirmed(&app, "delete_numbers", &data).await;
+    provider.calls();
     world.keep(B, with_address(ACCOUNT, "1 B")).await;
     let data = json!({"scope": {"accounts": [ACCOUNT]}});
     assert_eq!(counts(&run(&app, "release_account", &data).await), (1, 0));

@@ -26,6 +26,11 @@ async fn reservations_are_remembered_and_unwound(world: &World) {
     let data = world.about(HOLDER, Method::DELETE, "", None).await.data(200);
     assert_eq!(data["state"], "reserved");
     assert_eq!(world.owner(NUMBER).await.as_deref(), Some(PARENT));
+    // Whoever never reserved it has nothing in the history that a release could use up.
+    world.about(HOLDER, Method::PUT, "/activate", None).await.check_status(201);
+    let data = world.about(HOLDER, Method::DELETE, "", None).await.data(200);
+    assert_eq!(data["state"], "reserved");
+    assert_eq!(world.owner(NUMBER).await.as_deref(), Some(PARENT));
     let answer = world.about(Who::Account(STRANGER), Method::GET, "", None).await;
     answer.check_status(403);
 }

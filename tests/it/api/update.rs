@@ -87,7 +87,7 @@ async fn what_other_programs_wrote_stays(world: &World) {
 /// This process has seen the number before; that is not what it changes.
 async fn what_others_write_meanwhile_is_read_afresh(world: &World) {
     world.keep(NUMBER, held(ACCOUNT, &json!({"a": 1}))).await;
-    for turn in 1..3 {
+    for turn in 1..5 {
         world.about(HOLDER, Method::GET, "", None).await.check_status(200);
         for db in [number_db(NUMBER), account_db(ACCOUNT)] {
             let found = world.store.get(&db, NUMBER).await.unwrap().live().unwrap();
@@ -97,7 +97,14 @@ async fn what_others_write_meanwhile_is_read_afresh(world: &World) {
             world.store.commit(vec![write]).await.unwrap();
         }
         let data = json!({ "a": turn + 1 });
-        let data = world.about(HOLDER, Method::PATCH, "", Some(&data)).await.data(200);
+        let data = if turn % 2 == 0 {
+            world.about(HOLDER, Method::PATCH, "", Some(&data)).await.data(200)
+        } else {
+            let data = json!({ "a": turn + 1, "numbers": [NUMBER] });
+            let path = numbers("/collection");
+            let answer = world.ask(HOLDER, Method::PATCH, &path, Some(&data)).await.data(200);
+            answer["success"][NUMBER].clone()
+        };
         assert_eq!(
             (&data["a"], &data["used_by"]),
             (&json!(turn + 1), &json!(format!("app {turn}")))

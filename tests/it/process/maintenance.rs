@@ -78,7 +78,7 @@ impl Working {
 
 async fn prepared(mut home: Home) -> Home {
     hurry(&mut home);
-    keep(&home.prepared_store().await).await;
+    keep(&home.prepared_store().await, NUMBERS).await;
     home
 }
 
@@ -127,14 +127,14 @@ fn job(outcome: &Outcome) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_command_prints_its_text(#[case] home: Home) {
     // With leases of the usual length: a job that was taken again tells again what was not saved.
-    keep(&home.prepared_store().await).await;
+    keep(&home.prepared_store().await, NUMBERS).await;
     let convert = ["maintenance", "sup", "convert_carrier_module", "knm_telnyx", "knm_inventory"];
     for counts in [NUMBERS, 0] {
         let done = home.run(&convert).await;
         assert_eq!(done.stdout, conversion("knm_telnyx", "knm_inventory", counts));
         assert_eq!(done.code, Some(0), "{done:?}");
     }
-    check_each_once(&*home.store().await).await;
+    check_each_once(&*home.store().await, NUMBERS).await;
     let usage = home.run(&["maintenance", "sup", "carrier_module_usage +1410"]).await;
     let third = NUMBERS / 3;
     let text =
@@ -155,7 +155,7 @@ async fn a_plan_is_done_and_taken_back() {
     let applied =
         job(&home.run(&["maintenance", "apply", dry["id"].as_str().unwrap(), "--json"]).await);
     assert_eq!(applied["counts"]["changed"], NUMBERS);
-    check_each_once(&*home.store().await).await;
+    check_each_once(&*home.store().await, NUMBERS).await;
     let id = applied["id"].as_str().unwrap();
     let reverted = job(&home.run(&["maintenance", "revert", id, "--json"]).await);
     assert_eq!(reverted["counts"]["changed"], NUMBERS);
@@ -237,7 +237,7 @@ async fn the_same_command_goes_on_after_a_kill(#[case] home: Home) {
     let done = home.run(&CONVERSION).await;
     assert!(done.stderr.contains("going on with it"), "{done:?}");
     assert_eq!(job(&done)["counts"]["changed"], NUMBERS);
-    check_each_once(&*home.store().await).await;
+    check_each_once(&*home.store().await, NUMBERS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,7 +252,7 @@ async fn an_interrupt_leaves_a_job_that_goes_on() {
     // The last database had not been told of.
     assert!(done.stdout.starts_with("attempt to convert"), "{done:?}");
     assert!(done.stdout.contains("numbers%2F%2B1412\n"), "{done:?}");
-    check_each_once(&*home.store().await).await;
+    check_each_once(&*home.store().await, NUMBERS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
