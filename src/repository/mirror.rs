@@ -86,15 +86,6 @@ impl Mirror {
         Some(Write::delete(database(account), id.as_str(), copy.rev.clone(), tombstone))
     }
 
-    /// As [`Mirror::delete`], of a copy that may be all that is left of its number: its members stay
-    /// readable in the tombstone.
-    pub(super) fn bury(&self, account: &AccountId, id: &E164, write_id: &str) -> Option<Write> {
-        let copy = self.0.as_ref()?;
-        let mut tombstone = copy.body.as_ref().map(mirrored).unwrap_or_default();
-        tombstone.insert(WRITE_ID.to_owned(), write_id.into());
-        Some(Write::delete(database(account), id.as_str(), copy.rev.clone(), tombstone))
-    }
-
     /// Whether the copy is there and equal to a number document.
     pub(super) fn equals(&self, number: &Body) -> bool {
         let copy = self.0.as_ref().and_then(|copy| copy.body.as_ref());

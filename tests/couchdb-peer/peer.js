@@ -54,6 +54,7 @@ app.use(async (req, res, next) => { try {
   if (!exists && !(s.length === 1 && m === 'PUT')) { return m === 'HEAD' ? (res.statusCode = 404, res.end()) : err(res, 404, 'not_found', 'Database does not exist.'); }
   if (s.length === 1 && m === 'PUT' && exists) return err(res, 412, 'file_exists', 'The database could not be created, the file already exists.');
   if (s.length === 1 && (m === 'PUT' || (m === 'DELETE' && !Q.rev))) res.on('finish', () => { if (res.statusCode >= 300) return; if (m === 'PUT') { live.add(s[0]); note(s[0], 'created'); } else { live.delete(s[0]); sec.delete(s[0]); note(s[0], 'deleted'); } });
+  if ((s.length > 1 && s[1][0] !== '_' && (m === 'PUT' || m === 'DELETE')) || (m === 'POST' && (s.length === 1 || s[1] === '_bulk_docs')) || (s[1] === '_design' && m === 'PUT')) res.on('finish', () => { if (res.statusCode < 300) note(s[0], 'updated'); });
   if (s[1] === '_compact' || s[1] === '_view_cleanup') return json(res, 202, { ok: true });
   if (s[1] === '_ensure_full_commit') return json(res, 201, { ok: true, instance_start_time: '0' });
   if (s.length === 1 && m === 'GET') return json(res, 200, await info(s[0]));

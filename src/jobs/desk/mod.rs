@@ -280,8 +280,14 @@ impl Jobs {
     /// Those of every read.
     pub async fn running(&self, operation: &str) -> Result<Option<String>, JobError> {
         let active = self.0.repository.active().await.map_err(Error::from)?;
-        let mut active = active.into_iter();
-        Ok(active.find(|(_, entry)| entry.operation == operation).map(|(id, _)| id))
+        for (id, _) in active.into_iter().filter(|(_, entry)| entry.operation == operation) {
+            // A job ends before it is taken off the list.
+            let found = self.0.repository.load(&id).await.map_err(Error::from)?;
+            if found.is_some_and(|found| !found.job.state.has_ended()) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 
     /// A part of the journal of a job behind a place; none at the end.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     domain::{AccountId, E164, NumberDatabase},
     repository::charges::ChargeCopy,
-    store::{Body, DbName, Kind, Lookup, StoreError},
+    store::{Body, DbName, Lookup},
 };
 
 /// What became of a number that was looked at.
@@ -207,17 +207,10 @@ impl NumberRepository {
     /// Reads these numbers again, now that their copies were read, and writes what differs.
     async fn heal(&self, wanted: Wanted, mut copies: Found) -> BTreeMap<E164, Looked> {
         let mut numbers = self.look_up(numbers_of(&wanted)).await;
-        let there = self.databases_there(&wanted).await;
         let mut looked = BTreeMap::new();
         let (mut sets, mut ids) = (Vec::new(), Vec::new());
         for (id, accounts) in wanted {
-            let said = self.said(&id, &mut numbers).and_then(|said| match &there {
-                // A database that is not there says nothing of its numbers.
-                Ok(there) if there.contains(&database(&id)) => Ok(said),
-                Ok(_) => Err(StoreError::new(Kind::NoDatabase, "get", &database(&id), "").into()),
-                Err(err) => Err(err.again().into()),
-            });
-            let said = match said {
+            let said = match self.said(&id, &mut numbers) {
                 // It became so just now.
                 Ok(Said::Several(_)) => Err(RepositoryError::Conflict { id: id.to_string() }),
                 said => said,
@@ -238,15 +231,6 @@ impl NumberRepository {
             }
         }
         looked
-    }
-
-    /// Those of the databases of these numbers that exist.
-    async fn databases_there(&self, wanted: &Wanted) -> Result<BTreeSet<DbName>, StoreError> {
-        let databases: BTreeSet<DbName> = wanted.keys().map(database).collect();
-        let databases: Vec<DbName> = databases.into_iter().collect();
-        let versions = self.store.versions(&databases).await?;
-        let there = databases.into_iter().zip(versions);
-        Ok(there.filter_map(|(db, version)| version.map(|_| db)).collect())
     }
 }
 

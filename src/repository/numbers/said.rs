@@ -74,6 +74,8 @@ impl Said {
         for account in accounts {
             let copy = copy_in(found, account, id)?;
             let is_right = match self {
+                // It may be all that is left of the number.
+                Self::Nothing => true,
                 Self::Number(number, _) if self.owner() == Some(account) => copy.equals(number),
                 _ => !copy.exists(),
             };
@@ -105,7 +107,7 @@ impl Said {
                 Self::Number(number, _) if self.owner() == Some(account) => {
                     mirror.put(account, id, number)
                 }
-                Self::Nothing => mirror.bury(account, id, &write_id()),
+                Self::Nothing => None,
                 _ => mirror.delete(account, id, &write_id()),
             });
         }
