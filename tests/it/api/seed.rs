@@ -331,7 +331,7 @@ async fn a_finished_conversion_as_a_job(world: &World) {
         "asked_by": "system",
         "scope": {"databases": ["+1415"]},
         "arguments": {"source": "knm_bandwidth", "target": "knm_bandwidth2"},
-        "options": {"dry_run": false, "page_size": 500, "concurrency": 4, "pause_ms": 0},
+        "options": {"dry_run": false, "page_size": 250, "concurrency": 4, "pause_ms": 0},
         "progress": {"databases_done": 1, "databases_total": 1},
         "counts": counts, "per_database": {"numbers%2F%2B1415": counts},
         "failures": [], "truncated": false, "findings": {}, "error": null, "plan": null,
