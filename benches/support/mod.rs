@@ -29,7 +29,6 @@ impl Service {
     /// Starts it; with the follower, which reads after every write, if `BENCH_FOLLOWER` is set.
     pub(crate) async fn start(dir: &Path, settings: &[(&str, &str)]) -> Outcome<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        #[expect(clippy::disallowed_methods, reason = "a benchmark has no configuration")]
         let follows = std::env::var_os("BENCH_FOLLOWER").is_some();
         let command = |argument: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_number-manager"));
