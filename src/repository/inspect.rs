@@ -92,7 +92,7 @@ impl NumberRepository {
         Ok(seen)
     }
 
-    async fn inspect_document(&self, id: &E164) -> Result<Inspection, RepositoryError> {
+    pub(super) async fn inspect_document(&self, id: &E164) -> Result<Inspection, RepositoryError> {
         let db = DbName::new(number_database(id));
         let documents = match self.store.get(&db, id.as_str()).await? {
             Lookup::Live(document) if document.conflicts.is_empty() => vec![document],
@@ -205,6 +205,17 @@ impl NumberRepository {
         if !seen.versions.iter().any(|version| version.rev == rev) {
             return Ok(false);
         }
+        self.remove_versions(id, &seen, rev).await?;
+        Ok(true)
+    }
+
+    /// Removes the versions that were seen but one; one that came since stays.
+    pub(super) async fn remove_versions(
+        &self,
+        id: &E164,
+        seen: &Inspection,
+        rev: &str,
+    ) -> Result<(), RepositoryError> {
         let accounts = seen.named(BTreeSet::new());
         let db = DbName::new(number_database(id));
         for version in seen.versions.iter().filter(|version| version.rev != rev) {
@@ -222,7 +233,7 @@ impl NumberRepository {
             }
         }
         self.sync(id, &accounts).await;
-        Ok(true)
+        Ok(())
     }
 }
 

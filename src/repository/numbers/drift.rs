@@ -1,9 +1,6 @@
 //! Where copies and numbers differ: found by what they add up to, believed when both were read.
 
-use std::{
-    collections::BTreeSet,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{
     CopyWrite, NumberRepository, RepositoryError, Source, Span, database,
@@ -11,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{AccountId, E164},
-    repository::write_id,
+    repository::{Inspection, write_id},
     store::{Body, Order, Query, Question},
 };
 
@@ -116,15 +113,7 @@ impl NumberRepository {
     ///
     /// [`RepositoryError::Store`].
     pub async fn contradiction(&self, id: &E164) -> Result<Option<Contradiction>, RepositoryError> {
-        let seen = self.inspect(id, BTreeSet::new(), false).await?;
-        let Some((first, others)) = seen.versions.split_first() else { return Ok(None) };
-        if others.is_empty() {
-            return Ok(None);
-        }
-        let agrees = first.number.as_ref().is_ok_and(|first| {
-            others.iter().all(|it| it.number.as_ref().is_ok_and(|it| it.owner == first.owner))
-        });
-        Ok(Some(if agrees { Contradiction::SameOwner } else { Contradiction::OtherOwners }))
+        Ok(contradiction_of(&self.inspect_document(id).await?))
     }
 
     /// Removes the versions of a number that lost, when all of them name the same owner: they stay
@@ -134,15 +123,26 @@ impl NumberRepository {
     ///
     /// [`RepositoryError::Conflict`] when a version was changed meanwhile, [`RepositoryError::Store`].
     pub async fn remove_losers(&self, id: &E164) -> Result<bool, RepositoryError> {
-        if self.contradiction(id).await? != Some(Contradiction::SameOwner) {
+        let seen = self.inspect_document(id).await?;
+        let (Some(Contradiction::SameOwner), Some(winner)) =
+            (contradiction_of(&seen), seen.versions.first())
+        else {
             return Ok(false);
-        }
-        let seen = self.inspect(id, BTreeSet::new(), false).await?;
-        match seen.versions.first() {
-            Some(winner) => self.keep_version(id, &winner.rev).await,
-            None => Ok(false),
-        }
+        };
+        self.remove_versions(id, &seen, &winner.rev).await?;
+        Ok(true)
     }
+}
+
+fn contradiction_of(seen: &Inspection) -> Option<Contradiction> {
+    let (first, others) = seen.versions.split_first()?;
+    if others.is_empty() {
+        return None;
+    }
+    let agrees = first.number.as_ref().is_ok_and(|first| {
+        others.iter().all(|it| it.number.as_ref().is_ok_and(|it| it.owner == first.owner))
+    });
+    Some(if agrees { Contradiction::SameOwner } else { Contradiction::OtherOwners })
 }
 
 fn fingerprint(id: &str, body: &Body) -> u64 {
