@@ -14,7 +14,7 @@ use super::{
     envelope::Reply,
     extract::AdminCall,
     fault::Fault,
-    jobs::{FindingsBody, JobCounts},
+    jobs_words::{FindingsBody, JobCounts},
     words::{Answer, Faults},
 };
 

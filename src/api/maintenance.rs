@@ -21,7 +21,8 @@ use super::{
     envelope::Reply,
     extract::AdminCall,
     fault::Fault,
-    jobs::{self, JobBody, WaitParameters},
+    jobs,
+    jobs_words::{JobBody, WaitParameters},
     maintenance_words::{
         CommandBody, CommandRequest, OperationRequest, OperationsBody, UsageBody, UsageParameters,
         UsageRequest,

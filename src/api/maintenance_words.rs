@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{features::PermissionsBody, jobs::JobBody};
+use super::{features::PermissionsBody, jobs_words::JobBody};
 
 /// What is counted.
 #[derive(IntoParams)]

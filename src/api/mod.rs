@@ -22,6 +22,7 @@ mod health;
 mod health_words;
 mod idempotency;
 mod jobs;
+mod jobs_words;
 mod layers;
 mod limit;
 mod listing;

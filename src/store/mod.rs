@@ -267,6 +267,22 @@ pub struct StoreError {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// [`DocumentStore::versions`] of a store that cannot ask for many at once.
+async fn versions_one_by_one<S: DocumentStore + ?Sized>(
+    store: &S,
+    dbs: &[DbName],
+) -> Result<Vec<Option<Seq>>, StoreError> {
+    let mut versions = Vec::with_capacity(dbs.len());
+    for db in dbs {
+        versions.push(match store.version(db).await {
+            Ok(version) => Some(version),
+            Err(err) if err.kind == Kind::NoDatabase => None,
+            Err(err) => return Err(err),
+        });
+    }
+    Ok(versions)
+}
+
 /// The contract between the repositories and a backend.
 ///
 /// Every call ends within the backend's time limits. A backend repeats by itself only what is safe
@@ -378,15 +394,7 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
 
     /// The same of many databases, in the order asked; `None` for one that does not exist.
     async fn versions(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, StoreError> {
-        let mut versions = Vec::with_capacity(dbs.len());
-        for db in dbs {
-            versions.push(match self.version(db).await {
-                Ok(version) => Some(version),
-                Err(err) if err.kind == Kind::NoDatabase => None,
-                Err(err) => return Err(err),
-            });
-        }
-        Ok(versions)
+        versions_one_by_one(self, dbs).await
     }
 
     /// Waits until any database changes behind `since`, at most for `wait`; `None`: says at once where
@@ -486,9 +494,7 @@ impl Seq {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-impl Seq {
     /// How many changes there were up to this place, as far as the backend says: for finding out
     /// that a database is not the one that it was, and for nothing else.
     #[must_use]

@@ -26,7 +26,7 @@ use self::{
 use super::{
     Application, Body, Change, Changes, CommitError, Committed, DbName, Document, DocumentStore,
     Expect, IdRange, Kind, Lookup, Page, Query, Rev, Seq, SharedStore, StoreError, Updates,
-    WriteSet, rules,
+    WriteSet, rules, versions_one_by_one,
 };
 
 /// How many documents are asked for at once.
@@ -374,15 +374,7 @@ impl DocumentStore for DryRunStore {
     }
 
     async fn versions(&self, dbs: &[DbName]) -> Result<Vec<Option<Seq>>, StoreError> {
-        let mut versions = Vec::with_capacity(dbs.len());
-        for db in dbs {
-            versions.push(match self.version(db).await {
-                Ok(version) => Some(version),
-                Err(err) if err.kind == Kind::NoDatabase => None,
-                Err(err) => return Err(err),
-            });
-        }
-        Ok(versions)
+        versions_one_by_one(self, dbs).await
     }
 
     async fn updates(
