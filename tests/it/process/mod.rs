@@ -2,6 +2,7 @@
 //! it is killed, when its store fails, and beside others of its kind.
 
 mod crash;
+mod doubt;
 mod follower;
 mod jobs;
 mod keys;
