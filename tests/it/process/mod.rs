@@ -1,9 +1,11 @@
 //! The program as operators run it: how it starts and stops, and what it keeps of its promises when
 //! it is killed, when its store fails, and beside others of its kind.
 
+mod chaos;
 mod crash;
 mod doubt;
 mod follower;
+mod full;
 mod jobs;
 mod keys;
 mod kill;
@@ -16,3 +18,4 @@ mod slow;
 mod start;
 mod stop;
 mod stream;
+mod weather;
