@@ -12,6 +12,7 @@ mod kill;
 mod load;
 mod maintenance;
 mod outage;
+mod overload;
 mod replicas;
 mod settings;
 mod slow;

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use number_manager::{
-    api::{self, Api, ApiConfig, HttpConfig, IdempotencyConfig, LimitConfig},
+    api::{self, AdmissionConfig, Api, ApiConfig, HttpConfig, IdempotencyConfig, LimitConfig},
     auth::{Authenticator, Claims, KeySource, Revoked},
     carriers::OutsideCarriers,
     domain::{
@@ -153,8 +153,10 @@ impl TestApp {
             jobs: jobs.clone(),
             follower: FollowerWatch::default(),
             limits: HttpConfig {
+                connections: 1000,
                 header_timeout_ms: 1000,
                 body_bytes: 8_000_000,
+                body_values: 100_000,
                 body_timeout_ms: 1000,
                 request_timeout_ms: 5000,
                 stream_timeout_ms: 5000,
@@ -162,6 +164,7 @@ impl TestApp {
                 shutdown_timeout_s: 1,
                 page_size: 50,
                 page_size_max: 1000,
+                admission: AdmissionConfig::default(),
                 idempotency: IdempotencyConfig {
                     key_length: 64,
                     answer_bytes: 10_000,
