@@ -3,6 +3,7 @@
 
 mod chaos;
 mod crash;
+mod doctor;
 mod doubt;
 mod follower;
 mod full;
