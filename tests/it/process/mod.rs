@@ -15,6 +15,7 @@ mod maintenance;
 mod outage;
 mod overload;
 mod replicas;
+mod secrets;
 mod settings;
 mod slow;
 mod start;
