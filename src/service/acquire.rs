@@ -160,7 +160,8 @@ impl NumberService {
         let account = &by.taker.account;
         let name = number.carrier.clone();
         let fault = || Error::Carrier { number: number.id.clone(), carrier: name.clone() };
-        let Some(carrier) = self.outside.get(&name).cloned() else {
+        // In a rehearsal nobody outside is asked, and nothing would say that it was bought.
+        let Some(carrier) = self.outside.get(&name).cloned().filter(|_| !self.rehearses) else {
             return Err(fault());
         };
         let purchase = match self.numbers.purchase(&number.id).await? {

@@ -33,6 +33,7 @@ mod identify;
 mod list;
 mod lookup;
 mod migration;
+mod outfit;
 mod outside;
 mod parting;
 mod planning;
@@ -47,9 +48,11 @@ mod remove_copies;
 mod remove_orphans;
 mod repair;
 mod reserve;
+mod rows;
 mod search;
 mod sources;
 mod system_config;
+mod tables;
 mod unassigned;
 mod update;
 mod used_by;
@@ -83,6 +86,7 @@ pub use self::{
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    outfit::Outfit,
     parting::{Parting, Shape},
     planning::{Failure, PageOutcome},
     purge::{Purge, Stretch},
@@ -91,8 +95,10 @@ pub use self::{
     remove_copies::CONTRADICTING,
     remove_orphans::NO_ACCOUNT,
     repair::Repairs,
+    rows::{RowDone, RowWish},
     search::{Found, SearchQuery, Searcher},
     system_config::{MASK, Moved, SystemConfig},
+    tables::TablePage,
     update::Update,
     used_by::{CLAIMED_TWICE, NOT_OWNED},
     views::{CREATED, INSTALLED},

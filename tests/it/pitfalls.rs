@@ -269,9 +269,10 @@ const FAULTS: &[(&str, Kept)] = &[
     ("6.18", By(&["databases_are_gone_through_side_by_side"])),
     // An address is written where nobody reads it.
     ("6.19", By(&["a_carriers_address_is_written_where_it_is_read"])),
+    // Every row of a table crashes.
     (
         "6.20",
-        Away("There are no jobs over the rows of a table yet: they are an issue of their own."),
+        By(&["every_row_of_a_table_is_done", "rows_about_one_number_are_done_in_their_order"]),
     ),
     // What went well the second time has failed.
     ("6.21", By(&["what_failed_for_a_while_is_no_failure"])),

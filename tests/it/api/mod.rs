@@ -54,6 +54,7 @@ mod reserve;
 mod search;
 mod seed;
 mod system_config;
+mod tasks;
 mod tokens;
 mod transitions;
 mod update;

@@ -25,6 +25,7 @@ use number_manager::{
     },
     service::{AccountRule, NewAccount, NumberService},
     store::{SharedStore, sqlite::SqliteStore},
+    tasks::{self, TasksConfig},
     telemetry::Metrics,
 };
 use serde_json::Value;
@@ -80,7 +81,7 @@ fn jobs(
     let repository = JobRepository::new(store.clone());
     let stop = CancellationToken::new();
     let limits = JobsConfig { renewal_ms: 50, poll_ms: 50, ..limits };
-    Jobs::new(service, repository, clock.clone(), OPERATIONS, limits, stop)
+    Jobs::new(service, repository, clock.clone(), [OPERATIONS, tasks::OPERATIONS], limits, stop)
 }
 
 impl TestApp {
@@ -151,6 +152,8 @@ impl TestApp {
         let jobs = jobs(&store, &shared, service.clone(), work);
         let config = ApiConfig {
             jobs: jobs.clone(),
+            // So that a few rows are several pages and chunks.
+            tasks: TasksConfig { page_size: 10, chunk_rows: 25, ..TasksConfig::default() },
             follower: FollowerWatch::default(),
             limits: HttpConfig {
                 header_timeout_ms: 1000,
