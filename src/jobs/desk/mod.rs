@@ -72,7 +72,7 @@ impl Jobs {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(limits.parallel.max(1)));
         let remembered = Duration::from_millis(limits.courtesy_ms);
-        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size);
+        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size, limits.courtesy_pause);
         Self(Arc::new(Desk {
             service,
             repository,
