@@ -50,9 +50,9 @@ pub use feeds::{
 };
 pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
-    ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
-    RecordedPage, Report, ResultPage, ResultReading, RowResult, RowTally, StoredJob, Tally, Task,
-    TaskChunk, Wanted,
+    ActiveJob, ClaimedTurn, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState,
+    JournalPart, Lease, RecordedPage, Report, ResultPage, ResultReading, RowResult, RowTally,
+    StoredJob, Tally, Task, TaskChunk, Wanted,
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};

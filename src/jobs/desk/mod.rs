@@ -92,7 +92,7 @@ impl Jobs {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(limits.parallel.max(1)));
         let remembered = Duration::from_millis(limits.courtesy_ms);
-        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size);
+        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size, limits.courtesy_pause);
         Self(Arc::new(Desk {
             service,
             repository,
@@ -151,7 +151,7 @@ impl Jobs {
     ///
     /// [`JobError`]: nothing was begun.
     pub async fn start(&self, request: &JobRequest) -> Result<Job, JobError> {
-        self.begin(self.asked(request)?, request, None).await
+        self.begin(&new_id(), self.asked(request)?, request, None).await
     }
 
     /// As [`Jobs::start`], with a report in words that ends when the job does, or when this process
@@ -162,7 +162,8 @@ impl Jobs {
     /// As [`Jobs::start`].
     pub async fn start_telling(&self, request: &JobRequest) -> Result<(Job, Narration), JobError> {
         let (narrator, narration) = Narrator::new();
-        let job = self.begin(self.asked(request)?, request, Some(narrator)).await?;
+        let asked = self.asked(request)?;
+        let job = self.begin(&new_id(), asked, request, Some(narrator)).await?;
         Ok((job, narration))
     }
 
@@ -201,7 +202,7 @@ impl Jobs {
         let members = Map::from_iter([("job".to_owned(), id.into())]);
         let (name, actor) = (operation.name().to_owned(), actor.clone());
         let request = JobRequest { operation: name, members, confirmed_by: None, actor };
-        self.begin(operation, &request, None).await
+        self.begin(&new_id(), operation, &request, None).await
     }
 
     /// The operation that is asked for by its name. Going through a journal is asked for by the job
@@ -214,6 +215,7 @@ impl Jobs {
 
     async fn begin(
         &self,
+        id: &str,
         operation: &'static dyn Operation,
         request: &JobRequest,
         narrator: Option<Narrator>,
@@ -225,7 +227,6 @@ impl Jobs {
         let checked = request.check(operation, &desk.limits)?;
         let preparation = desk.preparation(&checked.arguments, &checked.scope, checked.dry_run);
         let work = operation.prepare(&preparation).await?;
-        let id = Uuid::now_v7().simple().to_string();
         let now = desk.clock.now();
         let databases = checked.scope.places().or_else(|| replayed(&checked.arguments));
         let entry = ActiveJob {
@@ -239,7 +240,7 @@ impl Jobs {
         } else {
             entry
         };
-        desk.enter(&id, &entry).await?;
+        desk.enter(id, &entry).await?;
         let job = Job {
             arguments: checked.arguments,
             scope: request.members.get("scope").cloned().unwrap_or(json!({})),
@@ -248,7 +249,7 @@ impl Jobs {
             concurrency: checked.concurrency,
             pause_ms: checked.pause_ms,
             asked_by: request.actor.name().to_owned(),
-            ..desk.new_job(&id, operation)
+            ..desk.new_job(id, operation)
         };
         tracing::info!(
             job = id,
@@ -259,11 +260,11 @@ impl Jobs {
         let stored = match desk.repository.create(job).await {
             Ok(stored) => stored,
             Err(err) => {
-                let _ = desk.repository.leave(&id).await;
+                let _ = desk.repository.leave(id).await;
                 return Err(Error::from(err).into());
             }
         };
-        self.run_here(&id, Some(work), narrator);
+        self.run_here(id, Some(work), narrator);
         Ok(stored.job)
     }
 
@@ -594,6 +595,11 @@ impl Desk {
         }
         Err(Error::Conflict.into())
     }
+}
+
+/// The id of a new job: ids are ordered by the time at which they were made.
+fn new_id() -> String {
+    Uuid::now_v7().simple().to_string()
 }
 
 /// Whether a text can be the id of a job: no other is looked for.

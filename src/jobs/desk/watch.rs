@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::Jobs;
+use super::{Jobs, new_id};
 use crate::{
     domain::Actor,
     jobs::{
@@ -73,15 +73,30 @@ impl Jobs {
         let Some(due) = turn.last(desk.clock.now()) else {
             return Ok(());
         };
-        let is_ours = desk.repository.claim_turn(turn.operation, &due.to_string()).await;
-        if !is_ours.map_err(Error::from)? {
+        let (repository, now) = (&desk.repository, desk.clock.now().as_millisecond());
+        let claimed = repository.claim_turn(turn.operation, &due.to_string(), &new_id(), now).await;
+        let Some(claimed) = claimed.map_err(Error::from)? else {
             return Ok(());
+        };
+        if self.begin_turn(&turn, &claimed.job).await? {
+            repository.turn_has_begun(claimed).await.map_err(Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the job of a turn, unless whoever claimed the turn before has stored it. `false`: it is
+    /// entered and not stored, so it is to be tried again once the entry is void.
+    async fn begin_turn(&self, turn: &Turn<'_>, id: &str) -> Result<bool, JobError> {
+        if self.0.repository.load(id).await.map_err(Error::from)?.is_some() {
+            return Ok(true);
         }
         let (operation, members) = (turn.operation.to_owned(), turn.members());
         let actor = Actor::operator();
-        match self.start(&JobRequest { operation, members, confirmed_by: None, actor }).await {
-            // Somebody asked for it already.
-            Ok(_) | Err(JobError::Running(_)) => Ok(()),
+        let request = JobRequest { operation, members, confirmed_by: None, actor };
+        match self.begin(id, self.asked(&request)?, &request, None).await {
+            Ok(_) => Ok(true),
+            // Somebody asked for another one already.
+            Err(JobError::Running(other)) => Ok(other != id),
             Err(err) => Err(err),
         }
     }

@@ -4,11 +4,13 @@
 //! `units:{id}` what it works through, one by one; `journal:{id}:{unit}:{page}:{part}` what a page of a
 //! unit writes, stored before it is written, in parts of a bounded size; `active` which jobs have not
 //! ended. `task:{id}` and `task_input:{id}:{chunk}` are work by tables and the rows of these (`tasks`);
-//! what became of the rows is in the journal (`results`). A page that is stored `Absent` is also a fence: whoever lost the lease meets a conflict.
+//! what became of the rows is in the journal (`results`). A page that is stored `Absent` is also a fence:
+//! whoever lost the lease meets a conflict.
 
 mod record;
 mod results;
 mod tasks;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +24,7 @@ pub use self::{
     },
     results::{ResultPage, ResultReading},
     tasks::{Task, TaskChunk},
+    turns::ClaimedTurn,
 };
 
 use super::{RecordedSet, RepositoryError, write_id};
@@ -237,31 +240,6 @@ impl JobRepository {
         let next = page.next.map(|id| id.trim_start_matches("job:").to_owned());
         let jobs: Result<Vec<_>, _> = page.documents.into_iter().map(stored).collect();
         Ok((jobs?.into_iter().map(|stored| stored.job).collect(), next))
-    }
-
-    /// Claims a turn of something that runs by the clock: `true` for the one process that is to run it
-    /// now. The very first turn is nobody's: whoever installs us in the afternoon does not expect the
-    /// work of the night before.
-    ///
-    /// # Errors
-    ///
-    /// [`RepositoryError::Store`].
-    pub async fn claim_turn(&self, name: &str, turn: &str) -> Result<bool, RepositoryError> {
-        let id = format!("turn:{name}");
-        let found = self.store.get(&database(), &id).await?.live();
-        let last = found.as_ref().and_then(|found| found.body.get("turn")?.as_str());
-        // Times of this form are ordered as texts are.
-        if last.is_some_and(|last| last >= turn) {
-            return Ok(false);
-        }
-        let is_first = found.is_none();
-        let expect = found.map_or(Expect::Absent, |found| Expect::At(found.rev));
-        let body = object(json!({ "pvt_type": "job_turn", "turn": turn }));
-        match self.put(&id, expect, body).await {
-            Ok(_) => Ok(!is_first),
-            Err(RepositoryError::Conflict { .. }) => Ok(false),
-            Err(err) => Err(err),
-        }
     }
 
     /// The oldest jobs.

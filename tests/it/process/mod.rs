@@ -15,3 +15,4 @@ mod slow;
 mod start;
 mod stop;
 mod stream;
+mod tables;
