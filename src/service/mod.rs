@@ -29,6 +29,7 @@ mod filter;
 mod fix;
 mod fix_account;
 mod generate;
+mod giving_back;
 mod identify;
 mod list;
 mod lookup;
@@ -48,6 +49,7 @@ mod remove_orphans;
 mod repair;
 mod reserve;
 mod search;
+mod settling;
 mod sources;
 mod system_config;
 mod unassigned;
@@ -60,6 +62,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use self::billing::{Billing, PriceList};
 pub use self::{
@@ -92,6 +95,9 @@ pub use self::{
     remove_orphans::NO_ACCOUNT,
     repair::Repairs,
     search::{Found, SearchQuery, Searcher},
+    settling::{
+        BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, TO_BE_GIVEN_BACK, Unsettled,
+    },
     system_config::{MASK, Moved, SystemConfig},
     update::Update,
     used_by::{CLAIMED_TWICE, NOT_OWNED},
@@ -110,8 +116,8 @@ use crate::{
 pub use crate::{
     providers::ProviderError,
     repository::{
-        Account, Application, Claim, Claimed, FoundCopy, Inspection, LastAudit, Port,
-        RequestRepository, Version,
+        Account, Application, Claim, Claimed, Disconnect, FoundCopy, Inspection, LastAudit, Port,
+        Purchase, RequestRepository, Version,
     },
 };
 
@@ -126,6 +132,8 @@ pub struct NumberService {
     outside: OutsideCarriers,
     directory: Directory,
     searches: search::Searches,
+    /// Room for numbers that are given back right after they were deleted.
+    returning: Arc<Semaphore>,
     feature_settings: FeatureSettingsRepository,
     providers: Registry,
     notifier: Arc<dyn Notifier>,
@@ -201,6 +209,7 @@ impl NumberService {
             outside,
             directory,
             searches: search::remembered(),
+            returning: Arc::new(Semaphore::new(giving_back::WAITING)),
             feature_settings,
             providers,
             notifier,

@@ -72,6 +72,9 @@ impl Jobs {
         let Some(due) = turn.last(desk.clock.now()) else {
             return Ok(());
         };
+        if turn.waits_for_work && !desk.service.is_to_be_settled().await? {
+            return Ok(());
+        }
         let is_ours = desk.repository.claim_turn(turn.operation, &due.to_string()).await;
         if !is_ours.map_err(Error::from)? {
             return Ok(());
