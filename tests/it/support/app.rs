@@ -133,6 +133,17 @@ impl TestApp {
         Self::made(store, rate, secret, limits, |service| service).await
     }
 
+    /// The same, with outside carriers that can be asked.
+    pub(crate) async fn dealing(
+        store: SharedStore,
+        limits: JobsConfig,
+        carriers: OutsideCarriers,
+    ) -> Self {
+        let secret = KeySource::Secret(SECRET.to_owned().into());
+        let rate = LimitConfig { burst: 0, per_second: 0 };
+        Self::made(store, rate, secret, limits, |service| service.with_carriers(carriers)).await
+    }
+
     async fn made(
         store: SharedStore,
         rate: LimitConfig,
