@@ -44,6 +44,8 @@ mod schema;
 mod search;
 mod shape;
 mod system_config;
+mod tasks;
+mod tasks_words;
 mod tokens;
 mod words;
 
@@ -64,6 +66,7 @@ use crate::{
     follower::FollowerWatch,
     jobs::{Jobs, Operation},
     service::{NumberService, RequestRepository},
+    tasks::{Tasks, TasksConfig},
     telemetry::Metrics,
 };
 
@@ -123,6 +126,8 @@ pub struct Parts {
     pub service: NumberService,
     /// Long work.
     pub jobs: Jobs,
+    /// Work by tables.
+    pub tasks: Tasks,
     /// Tells how copies are kept true.
     pub follower: FollowerWatch,
     /// The requests that carried a key.
@@ -160,6 +165,8 @@ pub struct ApiConfig {
     pub rate: LimitConfig,
     /// Long work.
     pub jobs: Jobs,
+    /// What tables may take.
+    pub tasks: TasksConfig,
     /// Tells how copies are kept true.
     pub follower: FollowerWatch,
     /// The requests that carried a key.
@@ -191,6 +198,7 @@ impl Api {
         let document = document(config.jobs.operations());
         Self(Arc::new(Parts {
             service,
+            tasks: Tasks::new(config.jobs.clone(), config.tasks),
             jobs: config.jobs,
             follower: config.follower,
             requests: config.requests,

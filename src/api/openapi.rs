@@ -7,8 +7,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     Api, accounts, charges, classifiers, collection, consistency, directory, explain, features,
-    health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config, tokens,
-    words::ErrorAnswer,
+    health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config, tasks,
+    tokens, words::ErrorAnswer,
 };
 
 /// The document without its routes.
@@ -27,6 +27,7 @@ use super::{
         (name = "settings", description = "What an operator tunes, for administrators"),
         (name = "maintenance", description = "Operations over many numbers, for administrators"),
         (name = "jobs", description = "The runs of such operations, for administrators"),
+        (name = "tasks", description = "Bulk work by tables"),
         (name = "tokens", description = "The keys that sign tokens, and tokens that are denied"),
         (name = "health", description = "The process itself"),
     ),
@@ -121,6 +122,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::get_plan))
         .routes(routes!(jobs::get_journal))
         .routes(routes!(jobs::follow_job))
+        .routes(routes!(tasks::list_actions, tasks::create_any_task))
+        .routes(routes!(tasks::get_any_task, tasks::start_any_task, tasks::remove_any_task))
+        .routes(routes!(tasks::stop_any_task))
+        .routes(routes!(tasks::get_any_task_input))
+        .routes(routes!(tasks::get_any_task_output))
+        .routes(routes!(tasks::list_tasks, tasks::create_task))
+        .routes(routes!(tasks::get_task, tasks::start_task, tasks::remove_task))
+        .routes(routes!(tasks::stop_task))
+        .routes(routes!(tasks::get_task_input))
+        .routes(routes!(tasks::get_task_output))
         .routes(routes!(tokens::rotate_keys))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(health::livez))

@@ -22,6 +22,7 @@ use crate::{
     follower::FollowerConfig,
     jobs::JobsConfig,
     store::{couchdb::CouchConfig, sqlite::SqliteConfig},
+    tasks::TasksConfig,
     telemetry::LogConfig,
 };
 
@@ -54,6 +55,8 @@ pub struct Config {
     pub accounts: AccountsConfig,
     /// What jobs may take.
     pub jobs: JobsConfig,
+    /// What tables may take.
+    pub tasks: TasksConfig,
     /// How copies are kept true.
     pub follower: FollowerConfig,
     /// The CouchDB server.
@@ -216,6 +219,7 @@ impl Config {
         self.token_secret()?;
         self.metrics_listen()?;
         self.jobs.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+        self.tasks.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         self.follower.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         if self.uses_couchdb() {
             self.couchdb.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;

@@ -29,10 +29,12 @@ mod filter;
 mod fix;
 mod fix_account;
 mod generate;
+mod giving_back;
 mod identify;
 mod list;
 mod lookup;
 mod migration;
+mod outfit;
 mod outside;
 mod parting;
 mod planning;
@@ -47,9 +49,12 @@ mod remove_copies;
 mod remove_orphans;
 mod repair;
 mod reserve;
+mod rows;
 mod search;
+mod settling;
 mod sources;
 mod system_config;
+mod tables;
 mod unassigned;
 mod update;
 mod used_by;
@@ -60,6 +65,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use self::billing::{Billing, PriceList};
 pub use self::{
@@ -83,6 +89,7 @@ pub use self::{
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    outfit::Outfit,
     parting::{Parting, Shape},
     planning::{Failure, PageOutcome},
     purge::{Purge, Stretch},
@@ -91,8 +98,13 @@ pub use self::{
     remove_copies::CONTRADICTING,
     remove_orphans::NO_ACCOUNT,
     repair::Repairs,
+    rows::{RowDone, RowWish},
     search::{Found, SearchQuery, Searcher},
+    settling::{
+        BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, TO_BE_GIVEN_BACK, Unsettled,
+    },
     system_config::{MASK, Moved, SystemConfig},
+    tables::TablePage,
     update::Update,
     used_by::{CLAIMED_TWICE, NOT_OWNED},
     views::{CREATED, INSTALLED},
@@ -110,8 +122,8 @@ use crate::{
 pub use crate::{
     providers::ProviderError,
     repository::{
-        Account, Application, Claim, Claimed, FoundCopy, Inspection, LastAudit, Port,
-        RequestRepository, Version,
+        Account, Application, Claim, Claimed, Disconnect, FoundCopy, Inspection, LastAudit, Port,
+        Purchase, RequestRepository, Version,
     },
 };
 
@@ -126,6 +138,8 @@ pub struct NumberService {
     outside: OutsideCarriers,
     directory: Directory,
     searches: search::Searches,
+    /// Room for numbers that are given back right after they were deleted.
+    returning: Arc<Semaphore>,
     feature_settings: FeatureSettingsRepository,
     providers: Registry,
     notifier: Arc<dyn Notifier>,
@@ -201,6 +215,7 @@ impl NumberService {
             outside,
             directory,
             searches: search::remembered(),
+            returning: Arc::new(Semaphore::new(giving_back::WAITING)),
             feature_settings,
             providers,
             notifier,

@@ -73,6 +73,14 @@ const ROWS: &[(&str, &str, Right)] = &[
     ("GET", "/v2/accounts/A/reseller/feature-permissions", OwnerAdmin),
     ("PUT", "/v2/accounts/A/reseller/feature-permissions/allow/cnam", OwnerAdmin),
     ("DELETE", "/v2/accounts/A/reseller/feature-permissions/allow/cnam", OwnerAdmin),
+    ("GET", "/v2/accounts/A/tasks", Account),
+    ("PUT", "/v2/accounts/A/tasks", Account),
+    ("GET", "/v2/accounts/A/tasks/T", Account),
+    ("PATCH", "/v2/accounts/A/tasks/T", Account),
+    ("DELETE", "/v2/accounts/A/tasks/T", Account),
+    ("GET", "/v2/accounts/A/tasks/T/input", Account),
+    ("GET", "/v2/accounts/A/tasks/T/output", Account),
+    ("PATCH", "/v2/accounts/A/tasks/T/stop", Account),
     ("GET", "/v2/config/feature-permissions", Admin),
     ("POST", "/v2/config/feature-permissions/ensure-admin-only", Admin),
     ("POST", "/v2/config/feature-permissions/reset", Admin),
@@ -107,6 +115,14 @@ const ROWS: &[(&str, &str, Right)] = &[
     ("GET", "/v2/system_configs/number_manager", Admin),
     ("POST", "/v2/system_configs/number_manager", Admin),
     ("PATCH", "/v2/system_configs/number_manager", Admin),
+    ("GET", "/v2/tasks", Anybody),
+    ("PUT", "/v2/tasks", Admin),
+    ("GET", "/v2/tasks/T", Admin),
+    ("PATCH", "/v2/tasks/T", Admin),
+    ("DELETE", "/v2/tasks/T", Admin),
+    ("GET", "/v2/tasks/T/input", Admin),
+    ("GET", "/v2/tasks/T/output", Admin),
+    ("PATCH", "/v2/tasks/T/stop", Admin),
     ("POST", "/v2/tokens/revoke", Admin),
     ("POST", "/v2/tokens/rotate", Admin),
 ];
@@ -123,6 +139,7 @@ fn template(path: &str) -> String {
         (_, "A") => "{account_id}".to_owned(),
         (_, "N") => "{number}".to_owned(),
         (_, "J") => "{job_id}".to_owned(),
+        (_, "T") => "{task_id}".to_owned(),
         (_, "allow") => "{list}".to_owned(),
         (_, "cnam") => "{feature}".to_owned(),
         ("maintenance", "audit") => "{operation}".to_owned(),
@@ -160,6 +177,7 @@ async fn ask(world: &World, who: Who, row: &(&str, &str, Right), account: &str) 
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let path = path.replace("/A", &format!("/{account}")).replace("/N", &format!("/{NUMBER}"));
     let path = path.replace("/J", "/20240501-0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f");
+    let path = path.replace("/T", "/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f");
     // Rights are asked for before most of what is wrong with a body.
     let data = json!({"wnm_allow_additions": true, "numbers": [NUMBER]});
     let data = (method != Method::GET).then_some(data);

@@ -21,4 +21,5 @@ mod slow;
 mod start;
 mod stop;
 mod stream;
+mod tables;
 mod weather;
