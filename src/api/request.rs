@@ -19,6 +19,7 @@ use super::{envelope::Tokens, fault::Fault};
 
 /// What was understood of a request.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 pub(super) struct Call {
     /// The method that is meant.
     pub method: Method,
