@@ -28,6 +28,8 @@ pub struct JobsConfig {
     pub courtesy_ms: u64,
     /// The most documents of a page meanwhile.
     pub courtesy_page_size: usize,
+    /// How long the pause behind a page is meanwhile, as a multiple of what the page took.
+    pub courtesy_pause: u32,
     /// For how long a database that does not answer is tried again, in milliseconds.
     pub patience_ms: u64,
     /// For how many days a job that has ended is kept, with its journal.
@@ -96,6 +98,7 @@ impl Default for JobsConfig {
             poll_ms: 5_000,
             courtesy_ms: 1_000,
             courtesy_page_size: 20,
+            courtesy_pause: 3,
             patience_ms: 600_000,
             keep_days: 30,
             audit_at: String::new(),

@@ -172,6 +172,7 @@ impl Run<'_> {
             self.keeper.check()?;
             walk.take(&mut planned);
             let next = planned.place.next.clone();
+            let turn = self.courtesy.turn().await;
             self.record(walk, &planned, &planned.place).await?;
             // The next page is planned while this one is written: they have no number in common.
             let following = async {
@@ -183,11 +184,9 @@ impl Run<'_> {
                     None => None,
                 }
             };
-            let (written, following) = if self.courtesy.is_asked() {
-                let _turn = self.courtesy.turn().await;
-                let begun = Instant::now();
+            let (written, following) = if let Some(turn) = turn {
                 let done = (self.write(&planned).await, following.await);
-                sleep(begun.elapsed()).await;
+                turn.rest().await;
                 done
             } else {
                 tokio::join!(self.write(&planned), following)

@@ -52,8 +52,8 @@ pub use feeds::{
 };
 pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
-    ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
-    RecordedPage, Report, StoredJob, Tally, Wanted,
+    ActiveJob, ClaimedTurn, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState,
+    JournalPart, Lease, RecordedPage, Report, StoredJob, Tally, Wanted,
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};

@@ -72,7 +72,7 @@ impl Jobs {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(limits.parallel.max(1)));
         let remembered = Duration::from_millis(limits.courtesy_ms);
-        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size);
+        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size, limits.courtesy_pause);
         Self(Arc::new(Desk {
             service,
             repository,
@@ -112,7 +112,7 @@ impl Jobs {
     ///
     /// [`JobError`]: nothing was begun.
     pub async fn start(&self, request: &JobRequest) -> Result<Job, JobError> {
-        self.begin(self.asked(request)?, request, None).await
+        self.begin(&new_id(), self.asked(request)?, request, None).await
     }
 
     /// As [`Jobs::start`], with a report in words that ends when the job does, or when this process
@@ -123,7 +123,8 @@ impl Jobs {
     /// As [`Jobs::start`].
     pub async fn start_telling(&self, request: &JobRequest) -> Result<(Job, Narration), JobError> {
         let (narrator, narration) = Narrator::new();
-        let job = self.begin(self.asked(request)?, request, Some(narrator)).await?;
+        let asked = self.asked(request)?;
+        let job = self.begin(&new_id(), asked, request, Some(narrator)).await?;
         Ok((job, narration))
     }
 
@@ -162,7 +163,7 @@ impl Jobs {
         let members = Map::from_iter([("job".to_owned(), id.into())]);
         let (name, actor) = (operation.name().to_owned(), actor.clone());
         let request = JobRequest { operation: name, members, confirmed_by: None, actor };
-        self.begin(operation, &request, None).await
+        self.begin(&new_id(), operation, &request, None).await
     }
 
     /// The operation that is asked for by its name. Going through a journal is asked for by the job
@@ -175,6 +176,7 @@ impl Jobs {
 
     async fn begin(
         &self,
+        id: &str,
         operation: &'static dyn Operation,
         request: &JobRequest,
         narrator: Option<Narrator>,
@@ -186,7 +188,6 @@ impl Jobs {
         let checked = request.check(operation, &desk.limits)?;
         let preparation = desk.preparation(&checked.arguments, &checked.scope, checked.dry_run);
         let work = operation.prepare(&preparation).await?;
-        let id = Uuid::now_v7().simple().to_string();
         let now = desk.clock.now();
         let databases = checked.scope.places().or_else(|| replayed(&checked.arguments));
         let entry = ActiveJob {
@@ -200,9 +201,9 @@ impl Jobs {
         } else {
             entry
         };
-        desk.enter(&id, &entry).await?;
+        desk.enter(id, &entry).await?;
         let job = Job {
-            id: id.clone(),
+            id: id.to_owned(),
             operation: operation.name().to_owned(),
             arguments: checked.arguments,
             scope: request.members.get("scope").cloned().unwrap_or(json!({})),
@@ -235,11 +236,11 @@ impl Jobs {
         let stored = match desk.repository.create(job).await {
             Ok(stored) => stored,
             Err(err) => {
-                let _ = desk.repository.leave(&id).await;
+                let _ = desk.repository.leave(id).await;
                 return Err(Error::from(err).into());
             }
         };
-        self.run_here(&id, Some(work), narrator);
+        self.run_here(id, Some(work), narrator);
         Ok(stored.job)
     }
 
@@ -509,6 +510,11 @@ impl Desk {
         }
         Err(Error::Conflict.into())
     }
+}
+
+/// The id of a new job: ids are ordered by the time at which they were made.
+fn new_id() -> String {
+    Uuid::now_v7().simple().to_string()
 }
 
 /// Whether a text can be the id of a job: no other is looked for.

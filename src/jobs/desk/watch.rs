@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use super::Jobs;
+use super::{Jobs, new_id};
 use crate::{
     domain::Actor,
     jobs::{
@@ -75,15 +75,30 @@ impl Jobs {
         if turn.waits_for_work && !desk.service.is_to_be_settled().await? {
             return Ok(());
         }
-        let is_ours = desk.repository.claim_turn(turn.operation, &due.to_string()).await;
-        if !is_ours.map_err(Error::from)? {
+        let (repository, now) = (&desk.repository, desk.clock.now().as_millisecond());
+        let claimed = repository.claim_turn(turn.operation, &due.to_string(), &new_id(), now).await;
+        let Some(claimed) = claimed.map_err(Error::from)? else {
             return Ok(());
+        };
+        if self.begin_turn(&turn, &claimed.job).await? {
+            repository.turn_has_begun(claimed).await.map_err(Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the job of a turn, unless whoever claimed the turn before has stored it. `false`: it is
+    /// entered and not stored, so it is to be tried again once the entry is void.
+    async fn begin_turn(&self, turn: &Turn<'_>, id: &str) -> Result<bool, JobError> {
+        if self.0.repository.load(id).await.map_err(Error::from)?.is_some() {
+            return Ok(true);
         }
         let (operation, members) = (turn.operation.to_owned(), turn.members());
         let actor = Actor::operator();
-        match self.start(&JobRequest { operation, members, confirmed_by: None, actor }).await {
-            // Somebody asked for it already.
-            Ok(_) | Err(JobError::Running(_)) => Ok(()),
+        let request = JobRequest { operation, members, confirmed_by: None, actor };
+        match self.begin(id, self.asked(&request)?, &request, None).await {
+            Ok(_) => Ok(true),
+            // Somebody asked for another one already.
+            Err(JobError::Running(other)) => Ok(other != id),
             Err(err) => Err(err),
         }
     }

@@ -6,6 +6,7 @@
 //! ended. A page that is stored `Absent` is also a fence: whoever lost the lease meets a conflict.
 
 mod record;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 pub use self::record::{
     DoneUnits, Findings, Job, JobFailure, JobState, Lease, Report, Tally, Wanted,
 };
+pub use self::turns::ClaimedTurn;
 
 use super::{RecordedSet, RepositoryError, write_id};
 use crate::store::{
@@ -227,31 +229,6 @@ impl JobRepository {
         let next = page.next.map(|id| id.trim_start_matches("job:").to_owned());
         let jobs: Result<Vec<_>, _> = page.documents.into_iter().map(stored).collect();
         Ok((jobs?.into_iter().map(|stored| stored.job).collect(), next))
-    }
-
-    /// Claims a turn of something that runs by the clock: `true` for the one process that is to run it
-    /// now. The very first turn is nobody's: whoever installs us in the afternoon does not expect the
-    /// work of the night before.
-    ///
-    /// # Errors
-    ///
-    /// [`RepositoryError::Store`].
-    pub async fn claim_turn(&self, name: &str, turn: &str) -> Result<bool, RepositoryError> {
-        let id = format!("turn:{name}");
-        let found = self.store.get(&database(), &id).await?.live();
-        let last = found.as_ref().and_then(|found| found.body.get("turn")?.as_str());
-        // Times of this form are ordered as texts are.
-        if last.is_some_and(|last| last >= turn) {
-            return Ok(false);
-        }
-        let is_first = found.is_none();
-        let expect = found.map_or(Expect::Absent, |found| Expect::At(found.rev));
-        let body = object(json!({ "pvt_type": "job_turn", "turn": turn }));
-        match self.put(&id, expect, body).await {
-            Ok(_) => Ok(!is_first),
-            Err(RepositoryError::Conflict { .. }) => Ok(false),
-            Err(err) => Err(err),
-        }
     }
 
     /// The oldest jobs.
