@@ -163,8 +163,15 @@ impl From<Error> for Fault {
             Error::Provider(ProviderError::Failed { .. }) => {
                 return of_number(id, None, message).caused_by(error);
             }
-            Error::Carrier { number, .. } => {
-                return Self::carrier(number, message).caused_by(error);
+            Error::Carrier { number, carrier, reason } => {
+                let mut fault = Self::carrier(number, message);
+                if let Some(reason) = reason {
+                    fault.0.data["carrier"] = json!({
+                        "name": carrier.as_str(), "status": reason.status(),
+                        "code": reason.code(), "reason": reason.reason(),
+                    });
+                }
+                return fault.caused_by(error);
             }
             Error::Configuration(_) | Error::Store(_) => {
                 return plain(status_of(id), id).caused_by(error);
@@ -624,7 +631,7 @@ impl IntoResponse for Fault {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::CarrierName;
+    use crate::{domain::CarrierName, service::CarrierError};
 
     use super::*;
 
@@ -742,10 +749,17 @@ mod tests {
         );
         check(Error::Conflict, 409, "datastore_conflict", json!({"message": "datastore conflict"}));
         check(
-            Error::Carrier { number: number(), carrier: CarrierName::local() },
+            Error::Carrier { number: number(), carrier: CarrierName::local(), reason: None },
             500,
             "unspecified_fault",
             json!({"code": 500, "error": "unspecified_fault", "cause": NUMBER, "message": "fault by carrier"}),
+        );
+        let reason = Some(CarrierError::refused("sold out").with_status(409).with_code("7"));
+        check(
+            Error::Carrier { number: number(), carrier: CarrierName::local(), reason },
+            500,
+            "unspecified_fault",
+            json!({"code": 500, "error": "unspecified_fault", "cause": NUMBER, "message": "fault by carrier", "carrier": {"name": "knm_local", "status": 409, "code": "7", "reason": "sold out"}}),
         );
         check(
             Error::Provider(ProviderError::Absent { feature: "e911", provider: "p".into() }),

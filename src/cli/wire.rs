@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     api::{Api, ApiConfig},
     auth::{Authenticator, KeySource, Revoked},
+    carriers::OutsideCarriers,
     config::Config,
     domain::{Clock, clock::SystemClock},
     follower::{Follower, FollowerWatch},
@@ -64,6 +65,7 @@ pub(super) fn build_service(
     let rule = if config.manages_accounts() { AccountRule::Ours } else { AccountRule::Foreign };
     let features = FeatureSettingsRepository::new(Arc::clone(store));
     NumberService::new(numbers, accounts, settings, rule, features)
+        .with_carriers(OutsideCarriers::standard())
 }
 
 /// The system's clock.

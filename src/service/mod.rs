@@ -58,6 +58,7 @@ mod tables;
 mod unassigned;
 mod update;
 mod used_by;
+mod vendors;
 mod views;
 mod walk;
 
@@ -110,6 +111,14 @@ pub use self::{
     views::{CREATED, INSTALLED},
     walk::Walk,
 };
+pub use crate::{
+    carriers::CarrierError,
+    providers::ProviderError,
+    repository::{
+        Account, Application, Claim, Claimed, Disconnect, FoundCopy, Inspection, LastAudit, Port,
+        Purchase, RequestRepository, Version,
+    },
+};
 use crate::{
     carriers::{Directory, OutsideCarriers},
     domain::{AccountId, Actor, E164, Lineage, Number},
@@ -117,13 +126,6 @@ use crate::{
     repository::{
         AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository,
         PortRepository, Saved, Settings, SettingsRepository,
-    },
-};
-pub use crate::{
-    providers::ProviderError,
-    repository::{
-        Account, Application, Claim, Claimed, Disconnect, FoundCopy, Inspection, LastAudit, Port,
-        Purchase, RequestRepository, Version,
     },
 };
 
@@ -137,6 +139,8 @@ pub struct NumberService {
     account_rule: AccountRule,
     outside: OutsideCarriers,
     directory: Directory,
+    /// The outside carriers of this build that were opened.
+    opened: vendors::Opened,
     searches: search::Searches,
     /// Room for numbers that are given back right after they were deleted.
     returning: Arc<Semaphore>,
@@ -214,6 +218,7 @@ impl NumberService {
             account_rule,
             outside,
             directory,
+            opened: vendors::Opened::default(),
             searches: search::remembered(),
             returning: Arc::new(Semaphore::new(giving_back::WAITING)),
             feature_settings,
