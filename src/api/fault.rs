@@ -14,6 +14,7 @@ use crate::{
     jobs::JobError,
     service::{ChangesError, Cursor, DirectoryFault, Error, Invoice, ProviderError},
     sup::{Refusal, Refused, SupError},
+    tasks::{Malformed, TaskError},
 };
 
 use super::charges;
@@ -213,6 +214,46 @@ impl From<ChangesError> for Fault {
     }
 }
 
+impl From<TaskError> for Fault {
+    fn from(error: TaskError) -> Self {
+        let reason = error.to_string();
+        let bad = |data| fault(StatusCode::NOT_FOUND, "bad_identifier", data);
+        match error {
+            TaskError::Unsaid => {
+                fault(StatusCode::INTERNAL_SERVER_ERROR, "invalid request", json!({}))
+            }
+            TaskError::UnknownAction => {
+                fault(StatusCode::NOT_FOUND, "bad identifier", json!(["unknown_category_action"]))
+            }
+            TaskError::Malformed(malformed) => Self::malformed_table(&malformed),
+            TaskError::Rows { fields, values, expected } => {
+                let members = [
+                    ("missing_mandatory_fields", json!(fields), fields.is_empty()),
+                    ("missing_mandatory_values", json!(values), values.is_empty()),
+                    ("expected_content", json!(expected), expected.is_none()),
+                ];
+                let that_apply = members.into_iter().filter(|(_, _, is_empty)| !is_empty);
+                let data = that_apply.map(|(name, value, _)| (name.to_owned(), value)).collect();
+                fault(StatusCode::BAD_REQUEST, "bad request", Value::Object(data))
+            }
+            TaskError::Records => Self::wrong_type("records", "array", &Value::Null),
+            TaskError::NoAccount => Self::required("account_id"),
+            TaskError::TooLarge(limit) => {
+                Self::too_large(usize::try_from(limit).unwrap_or(usize::MAX))
+            }
+            TaskError::Broken => Self::broken_body(),
+            TaskError::Slow => Self::slow_body(),
+            TaskError::Unknown(id) => bad(json!({ "message": "bad identifier", "cause": id })),
+            TaskError::Started(id) => {
+                bad(json!({ "reason": reason, "cause": id, "message": "bad identifier" }))
+            }
+            TaskError::Idle => bad(json!({ "reason": reason })),
+            TaskError::Running(id) => bad(json!({ "cause": id, "message": reason })),
+            TaskError::Job(error) => error.into(),
+        }
+    }
+}
+
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         if let Some(key) = error.unknown_key() {
@@ -350,6 +391,33 @@ impl Fault {
     pub(crate) fn unknown_account(account: &AccountId) -> Self {
         let data = json!({ "message": "bad identifier", "cause": account.as_str() });
         fault(StatusCode::NOT_FOUND, "bad_identifier", data)
+    }
+
+    /// There are no such actions by tables.
+    pub(crate) fn unknown_actions() -> Self {
+        let data = json!(["unknown category or action"]);
+        fault(StatusCode::NOT_FOUND, "bad identifier", data)
+    }
+
+    fn malformed_table(malformed: &Malformed) -> Self {
+        let message = if malformed.is_shape {
+            "Empty CSV or some row(s) longer than others or header missing".to_owned()
+        } else {
+            format!("Malformed CSV: {malformed}")
+        };
+        let what = json!({
+            "message": message,
+            "line": malformed.line,
+            "column": malformed.column,
+            "cause": malformed.problem,
+        });
+        Self::validation("csv", "format", what)
+    }
+
+    /// A body that is read while it arrives is not remembered, so that it cannot be compared.
+    pub(crate) fn key_with_stream() -> Self {
+        let message = "Idempotency-Key cannot go with a table: send it without one";
+        Self::validation("idempotency-key", "invalid", json!({ "message": message }))
     }
 
     /// There is nothing under that path.

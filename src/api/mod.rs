@@ -48,6 +48,8 @@ mod schema;
 mod search;
 mod shape;
 mod system_config;
+mod tasks;
+mod tasks_words;
 mod tokens;
 mod words;
 
@@ -71,6 +73,7 @@ use crate::{
     follower::FollowerWatch,
     jobs::{Jobs, Operation},
     service::{NumberService, RequestRepository},
+    tasks::{Tasks, TasksConfig},
     telemetry::Metrics,
 };
 
@@ -124,6 +127,8 @@ pub struct Parts {
     pub service: NumberService,
     /// Long work.
     pub jobs: Jobs,
+    /// Work by tables.
+    pub tasks: Tasks,
     /// Tells how copies are kept true.
     pub follower: FollowerWatch,
     /// The requests that carried a key.
@@ -165,6 +170,8 @@ pub struct ApiConfig {
     pub rate: LimitConfig,
     /// Long work.
     pub jobs: Jobs,
+    /// What tables may take.
+    pub tasks: TasksConfig,
     /// Tells how copies are kept true.
     pub follower: FollowerWatch,
     /// The requests that carried a key.
@@ -196,6 +203,7 @@ impl Api {
         let document = document(config.jobs.operations());
         Self(Arc::new(Parts {
             service,
+            tasks: Tasks::new(config.jobs.clone(), config.tasks),
             jobs: config.jobs,
             follower: config.follower,
             requests: config.requests,

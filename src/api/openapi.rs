@@ -8,7 +8,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::{
     Api, accounts, changes, charges, classifiers, collection, consistency, digests, directory,
     explain, features, health, jobs, lists, maintenance, numbers, porting, reconcile, repair,
-    system_config, tokens, words::ErrorAnswer,
+    system_config, tasks, tokens, words::ErrorAnswer,
 };
 
 /// The document without its routes.
@@ -28,6 +28,7 @@ use super::{
         (name = "maintenance", description = "Operations over many numbers, for administrators"),
         (name = "jobs", description = "The runs of such operations, for administrators"),
         (name = "changes", description = "What became of numbers, for who keeps copies of its own"),
+        (name = "tasks", description = "Bulk work by tables"),
         (name = "tokens", description = "The keys that sign tokens, and tokens that are denied"),
         (name = "health", description = "The process itself"),
     ),
@@ -124,6 +125,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::get_plan))
         .routes(routes!(jobs::get_journal))
         .routes(routes!(jobs::follow_job))
+        .routes(routes!(tasks::list_actions, tasks::create_any_task))
+        .routes(routes!(tasks::get_any_task, tasks::start_any_task, tasks::remove_any_task))
+        .routes(routes!(tasks::stop_any_task))
+        .routes(routes!(tasks::get_any_task_input))
+        .routes(routes!(tasks::get_any_task_output))
+        .routes(routes!(tasks::list_tasks, tasks::create_task))
+        .routes(routes!(tasks::get_task, tasks::start_task, tasks::remove_task))
+        .routes(routes!(tasks::stop_task))
+        .routes(routes!(tasks::get_task_input))
+        .routes(routes!(tasks::get_task_output))
         .routes(routes!(tokens::rotate_keys))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(health::livez))

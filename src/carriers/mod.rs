@@ -2,10 +2,12 @@
 //! of places.
 
 mod directory;
+mod error;
 mod outside;
 
 pub use directory::{Directory, DirectoryError, Limits};
-pub use outside::{CarrierError, Offered, OutsideCarrier, OutsideCarriers, Wanted};
+pub use error::CarrierError;
+pub use outside::{Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted};
 
 use crate::domain::CarrierName;
 

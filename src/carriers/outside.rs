@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::CarrierError;
 use crate::domain::{AccountId, CarrierName, E164};
 
 /// What is looked for.
@@ -30,10 +31,34 @@ pub struct Offered {
     pub data: Option<Value>,
 }
 
-/// What a carrier did not do.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CarrierError(pub String);
+/// A number that is to be bought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The number, as it was found.
+    pub offered: Offered,
+    /// Our own name for this purchase: the same however often it is tried.
+    pub reference: String,
+}
+
+/// Whether a carrier's number is ours.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ownership {
+    /// It is, with what is to be kept of it.
+    Ours(Option<Value>),
+    /// It is not, and nothing that was asked for will make it ours.
+    NotOurs,
+    /// Nobody can say, or not yet.
+    Unknown,
+}
+
+/// What became of a number that was to be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// It is not ours any more.
+    Done,
+    /// This carrier takes nothing back, or not from us.
+    Unsupported,
+}
 
 /// A carrier that somebody else runs. Who calls it puts an end to calls that take too long, and
 /// survives a panic.
@@ -58,8 +83,32 @@ pub trait OutsideCarrier: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`] in the carrier's words: the number was not bought.
-    async fn acquire(&self, offered: &Offered) -> Result<Option<Value>, CarrierError>;
+    /// [`CarrierError`] in the carrier's words: the number was not bought, unless the error says
+    /// that it is in doubt.
+    async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError>;
+
+    /// Says whether a number is ours of which nobody knows how its purchase ended.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError`]: nobody can say.
+    async fn owned(&self, _order: &Order) -> Result<Ownership, CarrierError> {
+        Ok(Ownership::Unknown)
+    }
+
+    /// Gives a number back. One that is not there any more was given back; so it may be asked for
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError`] in the carrier's words: it is to be tried again.
+    async fn disconnect(
+        &self,
+        _number: &E164,
+        _data: Option<&Value>,
+    ) -> Result<Returned, CarrierError> {
+        Ok(Returned::Unsupported)
+    }
 }
 
 /// The outside carriers that this process can ask.
@@ -72,6 +121,12 @@ impl OutsideCarriers {
     pub fn with(mut self, name: CarrierName, carrier: Arc<dyn OutsideCarrier>) -> Self {
         self.0.insert(name, carrier);
         self
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The carrier of that name, if it can be asked.

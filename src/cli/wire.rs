@@ -22,6 +22,7 @@ use crate::{
     },
     service::{AccountRule, NumberService},
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
+    tasks,
     telemetry::Metrics,
 };
 
@@ -106,7 +107,14 @@ pub(super) fn build_jobs(
     stop: CancellationToken,
 ) -> Jobs {
     let repository = JobRepository::new(Arc::clone(store));
-    Jobs::new(service, repository, clock(), OPERATIONS, config.jobs.clone(), stop)
+    Jobs::new(
+        service,
+        repository,
+        clock(),
+        [OPERATIONS, tasks::OPERATIONS],
+        config.jobs.clone(),
+        stop,
+    )
 }
 
 /// What keeps the copies of a store true, until `stop`.
@@ -137,6 +145,7 @@ pub(super) async fn build_api(
     let node = Uuid::new_v4().simple().to_string()[..16].to_owned();
     let settings = ApiConfig {
         limits: config.http.clone(),
+        tasks: config.tasks,
         rate: config.rate_limit,
         jobs: build_jobs(config, store, service.clone(), stop.clone()),
         changes: config.changes.clone(),

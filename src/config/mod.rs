@@ -22,6 +22,7 @@ use crate::{
     follower::FollowerConfig,
     jobs::JobsConfig,
     store::{couchdb::CouchConfig, sqlite::SqliteConfig},
+    tasks::TasksConfig,
     telemetry::LogConfig,
 };
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub accounts: AccountsConfig,
     /// What jobs may take.
     pub jobs: JobsConfig,
+    /// What tables may take.
+    pub tasks: TasksConfig,
     /// How copies are kept true.
     pub follower: FollowerConfig,
     /// The CouchDB server.
@@ -218,6 +221,7 @@ impl Config {
         self.token_secret()?;
         self.metrics_listen()?;
         self.jobs.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+        self.tasks.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         self.follower.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         let changes = self.changes.check(self.http.request_timeout_ms);
         changes.map_err(|wrong| ConfigError(format!("setting {wrong}")))?;

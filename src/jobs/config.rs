@@ -28,6 +28,8 @@ pub struct JobsConfig {
     pub courtesy_ms: u64,
     /// The most documents of a page meanwhile.
     pub courtesy_page_size: usize,
+    /// How long the pause behind a page is meanwhile, as a multiple of what the page took.
+    pub courtesy_pause: u32,
     /// For how long a database that does not answer is tried again, in milliseconds.
     pub patience_ms: u64,
     /// For how many days a job that has ended is kept, with its journal.
@@ -38,6 +40,8 @@ pub struct JobsConfig {
     pub age_every_h: u32,
     /// How many hours lie between two runs of `expire`; 0 for never.
     pub expire_every_h: u32,
+    /// How many minutes lie between two runs of `settle`, when there is something to do; 0 for never.
+    pub settle_every_min: u32,
     /// The longest that a client may wait for the end of a job, in seconds.
     pub wait_max_s: u64,
 }
@@ -94,11 +98,13 @@ impl Default for JobsConfig {
             poll_ms: 5_000,
             courtesy_ms: 1_000,
             courtesy_page_size: 20,
+            courtesy_pause: 3,
             patience_ms: 600_000,
             keep_days: 30,
             audit_at: String::new(),
             age_every_h: 0,
             expire_every_h: 0,
+            settle_every_min: 0,
             wait_max_s: 25,
         }
     }

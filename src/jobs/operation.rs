@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::Actor,
-    repository::{Job, JobRepository, Tally},
+    repository::{Job, JobRepository, RowResult, Tally},
     service::{Error, NumberService, PageOutcome},
 };
 
@@ -164,6 +164,12 @@ pub trait Work: Debug + Send + Sync {
     /// document is in the outcome.
     async fn page(&self, page: &PageContext<'_>) -> Result<PageOutcome, Error>;
 
+    /// Whether the numbers that it deletes leave our stock, so that they are given back to their
+    /// carriers.
+    fn gives_back(&self) -> bool {
+        false
+    }
+
     /// Does outside what has to be done before these documents are written: they are recorded, and
     /// some may be written already by a process before this one. Returns those that must not be
     /// written, and why.
@@ -181,6 +187,15 @@ pub trait Work: Debug + Send + Sync {
 
     /// Does what has to follow once a page is written, for the documents that were.
     async fn settle(&self, _service: &NumberService, _written: &[String]) {}
+
+    /// The row of a table, planned well, whose document could not be written.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read.
+    async fn unwritten(&self, _: &Unit, row: &RowResult, why: &str) -> Result<RowResult, Error> {
+        Ok(RowResult { error: Some(why.to_owned()), ..row.clone() })
+    }
 
     /// Does once what is no document's writing. Not called in a dry run.
     ///

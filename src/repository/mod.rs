@@ -5,7 +5,7 @@
 //! cost), `ports` (the numbers in port requests), `accounts`, `settings`, `feature_settings` (what
 //! resellers and carriers say), `keys`, `revoked` (tokens that are denied), `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
-//! about those that are being bought, `dated` about the databases that are dropped whole. `jobs` and
+//! about those that are being bought, `disconnects` about those that are given back, `dated` about the databases that are dropped whole. `jobs` and
 //! `journal` hold long work and what it writes, `carry_out` does it. `feeds` is what changed in
 //! databases, for who keeps the copies true; `events` is what became of numbers, for who wants to be
 //! told; `digest` is what documents come to, for who compares them.
@@ -18,6 +18,7 @@ mod charges;
 mod codec;
 mod dated;
 mod digest;
+mod disconnects;
 mod events;
 mod expiry_settings;
 mod feature_settings;
@@ -46,6 +47,7 @@ pub use audits::LastAudit;
 pub use available::Standing;
 pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
+pub use disconnects::{Disconnect, DisconnectLookup};
 pub use events::{Cursor, Event, EventPage, EventRepository, EventsError, NoCursor};
 pub use expiry_settings::ExpirySettings;
 pub use feature_settings::FeatureSettingsRepository;
@@ -54,8 +56,9 @@ pub use feeds::{
 };
 pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
-    ActiveJob, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState, JournalPart, Lease,
-    RecordedPage, Report, StoredJob, Tally, Wanted,
+    ActiveJob, ClaimedTurn, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState,
+    JournalPart, Lease, RecordedPage, Report, ResultPage, ResultReading, RowResult, RowTally,
+    StoredJob, Tally, Task, TaskChunk, Wanted,
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};

@@ -16,12 +16,14 @@ use crate::{
 
 /// The document of an account's own settings, in its database.
 const OF_ACCOUNT: &str = "configs_number_manager";
+/// The document of tables' settings.
+const OF_TASKS: &str = "tasks.numbers";
 /// Most milliseconds that anything may be waited for.
 const LONGEST_WAIT: i64 = 600_000;
 /// Seconds of the two days whose offers are kept, less the one that may just have begun.
 const LONGEST_OFFER: i64 = 86_400;
 
-/// How numbers are looked for and bought.
+/// How numbers are looked for, bought and given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchSettings {
     /// The most numbers that one source is asked for (`maximum_search_quantity`).
@@ -36,6 +38,13 @@ pub struct SearchSettings {
     pub claim_ttl: i64,
     /// How long a carrier may take to sell (`number_purchase_timeout_ms`).
     pub purchase_timeout: Duration,
+    /// How long a carrier may take to take a number back (`number_disconnect_timeout_ms`).
+    pub disconnect_timeout: Duration,
+    /// The pause in seconds before a carrier is asked again to take a number back, or whether it
+    /// sold one (`number_settle_retry_s`); it doubles each time.
+    pub settle_retry: i64,
+    /// The longest such pause (`number_settle_retry_max_s`).
+    pub settle_retry_max: i64,
     /// The most numbers that are generated at once (`maximum_generate_quantity`).
     pub generated: usize,
     /// How long a directory may take (`directory_timeout_ms`).
@@ -80,6 +89,9 @@ impl SearchSettings {
             offer_ttl: whole("number_offer_ttl_s", 3600, 1..=LONGEST_OFFER)?,
             claim_ttl: whole("number_claim_ttl_s", 60, 1..=LONGEST_OFFER)?,
             purchase_timeout: wait("number_purchase_timeout_ms", 20_000)?,
+            disconnect_timeout: wait("number_disconnect_timeout_ms", 30_000)?,
+            settle_retry: whole("number_settle_retry_s", 60, 1..=LONGEST_OFFER)?,
+            settle_retry_max: whole("number_settle_retry_max_s", 21_600, 1..=LONGEST_OFFER)?,
             generated: size("maximum_generate_quantity", 10_000)?,
             directory_timeout: wait("directory_timeout_ms", 5000)?,
             directory_bytes: size("directory_answer_bytes", 1_000_000)?,
@@ -100,6 +112,25 @@ impl SettingsRepository {
         let read = || {
             let is_open = flag(&members, "unauthorized_numbers_lookup")?;
             Ok(AccountSearch { carriers: carriers(&members)?, is_open })
+        };
+        read().map_err(unusable)
+    }
+
+    /// The carrier of numbers that tables bring in and name no other for.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError`] when that cannot be read, or not be used.
+    pub async fn carrier_of_imports(&self) -> Result<CarrierName, RepositoryError> {
+        const KEY: &str = "import_defaults_to_carrier";
+        let found = self.store.get(&DbName::new(SETTINGS_DATABASE), OF_TASKS).await?.live();
+        let members = scope(found.map(|found| found.body));
+        let read = || match text(&members, KEY)? {
+            None => Ok(CarrierName::local()),
+            Some(name) => {
+                let carrier = CarrierName::given(name);
+                carrier.ok_or_else(|| wrong(KEY, "is no name of a carrier".to_owned()))
+            }
         };
         read().map_err(unusable)
     }

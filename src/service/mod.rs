@@ -31,10 +31,12 @@ mod filter;
 mod fix;
 mod fix_account;
 mod generate;
+mod giving_back;
 mod identify;
 mod list;
 mod lookup;
 mod migration;
+mod outfit;
 mod outside;
 mod parting;
 mod planning;
@@ -49,9 +51,12 @@ mod remove_copies;
 mod remove_orphans;
 mod repair;
 mod reserve;
+mod rows;
 mod search;
+mod settling;
 mod sources;
 mod system_config;
+mod tables;
 mod unassigned;
 mod update;
 mod used_by;
@@ -62,6 +67,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use self::billing::{Billing, PriceList};
 pub use self::{
@@ -87,6 +93,7 @@ pub use self::{
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    outfit::Outfit,
     parting::{Parting, Shape},
     planning::{Failure, PageOutcome},
     purge::{Purge, Stretch},
@@ -95,8 +102,13 @@ pub use self::{
     remove_copies::CONTRADICTING,
     remove_orphans::NO_ACCOUNT,
     repair::Repairs,
+    rows::{RowDone, RowWish},
     search::{Found, SearchQuery, Searcher},
+    settling::{
+        BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, TO_BE_GIVEN_BACK, Unsettled,
+    },
     system_config::{MASK, Moved, SystemConfig},
+    tables::TablePage,
     update::Update,
     used_by::{CLAIMED_TWICE, NOT_OWNED},
     views::{CREATED, INSTALLED},
@@ -114,8 +126,8 @@ use crate::{
 pub use crate::{
     providers::ProviderError,
     repository::{
-        Account, Application, Claim, Claimed, Cursor, EventPage, FoundCopy, Inspection, LastAudit,
-        Port, RequestRepository, Sum, Summed, Version,
+        Account, Application, Claim, Claimed, Cursor, Disconnect, EventPage, FoundCopy, Inspection,
+        LastAudit, Port, Purchase, RequestRepository, Sum, Summed, Version,
     },
 };
 
@@ -131,6 +143,8 @@ pub struct NumberService {
     outside: OutsideCarriers,
     directory: Directory,
     searches: search::Searches,
+    /// Room for numbers that are given back right after they were deleted.
+    returning: Arc<Semaphore>,
     feature_settings: FeatureSettingsRepository,
     providers: Registry,
     notifier: Arc<dyn Notifier>,
@@ -208,6 +222,7 @@ impl NumberService {
             outside,
             directory,
             searches: search::remembered(),
+            returning: Arc::new(Semaphore::new(giving_back::WAITING)),
             feature_settings,
             providers,
             notifier,

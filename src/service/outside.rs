@@ -28,6 +28,14 @@ pub(super) enum Unanswered {
 }
 
 impl Unanswered {
+    /// Whether nobody knows if it did what it was asked for.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Refused(err) => err.is_doubtful(),
+            Self::Slow | Self::Broken(_) => true,
+        }
+    }
+
     fn reason(&self) -> &'static str {
         match self {
             Self::Refused(_) => "refused",

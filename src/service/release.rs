@@ -50,7 +50,7 @@ impl NumberService {
         self.change_many(&target, batch, &Release).await
     }
 
-    /// Deletes a number outright, whatever its state; administrators only. Its carrier is not told.
+    /// Deletes a number outright, whatever its state; administrators only. It is given back to its carrier.
     ///
     /// # Errors
     ///
@@ -162,6 +162,6 @@ impl Operation for Deletion {
     }
 }
 
-fn must_be_admin(actor: &Actor) -> Result<(), Error> {
+pub(super) fn must_be_admin(actor: &Actor) -> Result<(), Error> {
     if actor.is_admin { Ok(()) } else { Err(Error::forbidden()) }
 }

@@ -31,6 +31,23 @@ use crate::{
     service::{Error, NumberService},
 };
 
+/// A job that is asked for by what it is of, and once.
+#[derive(Debug)]
+pub struct Lone {
+    /// Its id.
+    pub id: String,
+    /// Its operation.
+    pub operation: &'static dyn Operation,
+    /// What is asked for.
+    pub arguments: Map<String, Value>,
+    /// The most documents of a page.
+    pub page_size: usize,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// Who asks.
+    pub asked_by: String,
+}
+
 /// How often somebody who waits for a job looks at it.
 const LOOKS: Duration = Duration::from_millis(250);
 /// How often a job that others change is changed again.
@@ -46,6 +63,8 @@ struct Desk {
     repository: JobRepository,
     clock: Arc<dyn Clock>,
     operations: &'static [&'static dyn Operation],
+    /// Those that nobody asks for by name.
+    others: &'static [&'static dyn Operation],
     limits: JobsConfig,
     /// The name of this process.
     holder: String,
@@ -60,24 +79,26 @@ struct Desk {
 }
 
 impl Jobs {
-    /// Jobs of these operations, which go on until `shutdown`.
+    /// Jobs of these operations, and of others that nobody asks for by name, which go on until
+    /// `shutdown`.
     #[must_use]
     pub fn new(
         service: NumberService,
         repository: JobRepository,
         clock: Arc<dyn Clock>,
-        operations: &'static [&'static dyn Operation],
+        [operations, others]: [&'static [&'static dyn Operation]; 2],
         limits: JobsConfig,
         shutdown: CancellationToken,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(limits.parallel.max(1)));
         let remembered = Duration::from_millis(limits.courtesy_ms);
-        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size);
+        let courtesy = Courtesy::new(remembered, limits.courtesy_page_size, limits.courtesy_pause);
         Self(Arc::new(Desk {
             service,
             repository,
             clock,
             operations,
+            others,
             limits,
             holder: Uuid::new_v4().simple().to_string(),
             here: Mutex::default(),
@@ -93,6 +114,24 @@ impl Jobs {
     #[must_use]
     pub fn operations(&self) -> &'static [&'static dyn Operation] {
         self.0.operations
+    }
+
+    /// Where jobs are kept.
+    #[must_use]
+    pub fn repository(&self) -> &JobRepository {
+        &self.0.repository
+    }
+
+    /// What they work with.
+    #[must_use]
+    pub fn service(&self) -> &NumberService {
+        &self.0.service
+    }
+
+    /// Tells them the time.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
     }
 
     /// The limits in force.
@@ -112,7 +151,7 @@ impl Jobs {
     ///
     /// [`JobError`]: nothing was begun.
     pub async fn start(&self, request: &JobRequest) -> Result<Job, JobError> {
-        self.begin(self.asked(request)?, request, None).await
+        self.begin(&new_id(), self.asked(request)?, request, None).await
     }
 
     /// As [`Jobs::start`], with a report in words that ends when the job does, or when this process
@@ -123,7 +162,8 @@ impl Jobs {
     /// As [`Jobs::start`].
     pub async fn start_telling(&self, request: &JobRequest) -> Result<(Job, Narration), JobError> {
         let (narrator, narration) = Narrator::new();
-        let job = self.begin(self.asked(request)?, request, Some(narrator)).await?;
+        let asked = self.asked(request)?;
+        let job = self.begin(&new_id(), asked, request, Some(narrator)).await?;
         Ok((job, narration))
     }
 
@@ -162,7 +202,7 @@ impl Jobs {
         let members = Map::from_iter([("job".to_owned(), id.into())]);
         let (name, actor) = (operation.name().to_owned(), actor.clone());
         let request = JobRequest { operation: name, members, confirmed_by: None, actor };
-        self.begin(operation, &request, None).await
+        self.begin(&new_id(), operation, &request, None).await
     }
 
     /// The operation that is asked for by its name. Going through a journal is asked for by the job
@@ -175,6 +215,7 @@ impl Jobs {
 
     async fn begin(
         &self,
+        id: &str,
         operation: &'static dyn Operation,
         request: &JobRequest,
         narrator: Option<Narrator>,
@@ -186,7 +227,6 @@ impl Jobs {
         let checked = request.check(operation, &desk.limits)?;
         let preparation = desk.preparation(&checked.arguments, &checked.scope, checked.dry_run);
         let work = operation.prepare(&preparation).await?;
-        let id = Uuid::now_v7().simple().to_string();
         let now = desk.clock.now();
         let databases = checked.scope.places().or_else(|| replayed(&checked.arguments));
         let entry = ActiveJob {
@@ -200,10 +240,8 @@ impl Jobs {
         } else {
             entry
         };
-        desk.enter(&id, &entry).await?;
+        desk.enter(id, &entry).await?;
         let job = Job {
-            id: id.clone(),
-            operation: operation.name().to_owned(),
             arguments: checked.arguments,
             scope: request.members.get("scope").cloned().unwrap_or(json!({})),
             dry_run: checked.dry_run,
@@ -211,20 +249,7 @@ impl Jobs {
             concurrency: checked.concurrency,
             pause_ms: checked.pause_ms,
             asked_by: request.actor.name().to_owned(),
-            state: JobState::Queued,
-            wanted: None,
-            created: now.to_string(),
-            started: None,
-            finished: None,
-            lease: None,
-            units: None,
-            done: <_>::default(),
-            counts: Tally::default(),
-            live: Tally::default(),
-            per_database: <_>::default(),
-            failures: Vec::new(),
-            findings: <_>::default(),
-            error: None,
+            ..desk.new_job(id, operation)
         };
         tracing::info!(
             job = id,
@@ -235,12 +260,43 @@ impl Jobs {
         let stored = match desk.repository.create(job).await {
             Ok(stored) => stored,
             Err(err) => {
-                let _ = desk.repository.leave(&id).await;
+                let _ = desk.repository.leave(id).await;
                 return Err(Error::from(err).into());
             }
         };
-        self.run_here(&id, Some(work), narrator);
+        self.run_here(id, Some(work), narrator);
         Ok(stored.job)
+    }
+
+    /// Begins a job that gets in nobody's way, of an operation that is not asked for by name.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::State`] when there is one of that id.
+    pub async fn begin_alone(&self, lone: Lone) -> Result<Job, JobError> {
+        let desk = &self.0;
+        let Lone { id, operation, arguments, page_size, dry_run, asked_by } = lone;
+        if desk.repository.load(&id).await.map_err(Error::from)?.is_some() {
+            return Err(state_of(&self.get(&id).await?));
+        }
+        let entry = ActiveJob {
+            operation: id.clone(),
+            databases: Some(<_>::default()),
+            entered_ms: desk.clock.now().as_millisecond(),
+        };
+        desk.enter(&id, &entry).await?;
+        let (concurrency, arguments) = (1, arguments);
+        let job = desk.new_job(&id, operation);
+        let job = Job { arguments, page_size, concurrency, dry_run, asked_by, ..job };
+        match desk.repository.create(job).await {
+            Ok(stored) => {
+                self.run_here(&id, None, None);
+                Ok(stored.job)
+            }
+            // Somebody else begins it, and their entry is this one.
+            Err(RepositoryError::Conflict { .. }) => Err(state_of(&self.get(&id).await?)),
+            Err(err) => Err(Error::from(err).into()),
+        }
     }
 
     /// A job.
@@ -481,7 +537,37 @@ impl Desk {
     /// Every operation that a job can have.
     fn known(&self) -> impl Iterator<Item = &'static dyn Operation> + use<> {
         let replays: [&'static dyn Operation; 2] = [&Apply, &Revert];
-        self.operations.iter().copied().chain(replays)
+        self.operations.iter().chain(self.others).copied().chain(replays)
+    }
+
+    /// A job that is about to be.
+    fn new_job(&self, id: &str, operation: &dyn Operation) -> Job {
+        Job {
+            id: id.to_owned(),
+            operation: operation.name().to_owned(),
+            arguments: Map::new(),
+            scope: json!({}),
+            dry_run: false,
+            page_size: self.limits.page_size,
+            concurrency: self.limits.concurrency,
+            pause_ms: 0,
+            asked_by: String::new(),
+            state: JobState::Queued,
+            wanted: None,
+            created: self.clock.now().to_string(),
+            started: None,
+            finished: None,
+            lease: None,
+            units: None,
+            done: <_>::default(),
+            counts: Tally::default(),
+            live: Tally::default(),
+            per_database: <_>::default(),
+            failures: Vec::new(),
+            findings: <_>::default(),
+            rows: <_>::default(),
+            error: None,
+        }
     }
 
     /// What an operation is prepared from.
@@ -509,6 +595,11 @@ impl Desk {
         }
         Err(Error::Conflict.into())
     }
+}
+
+/// The id of a new job: ids are ordered by the time at which they were made.
+fn new_id() -> String {
+    Uuid::now_v7().simple().to_string()
 }
 
 /// Whether a text can be the id of a job: no other is looked for.

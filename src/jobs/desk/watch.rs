@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::Jobs;
+use super::{Jobs, new_id};
 use crate::{
     domain::Actor,
     jobs::{
@@ -72,15 +73,33 @@ impl Jobs {
         let Some(due) = turn.last(desk.clock.now()) else {
             return Ok(());
         };
-        let is_ours = desk.repository.claim_turn(turn.operation, &due.to_string()).await;
-        if !is_ours.map_err(Error::from)? {
+        if turn.waits_for_work && !desk.service.is_to_be_settled().await? {
             return Ok(());
+        }
+        let (repository, now) = (&desk.repository, desk.clock.now().as_millisecond());
+        let claimed = repository.claim_turn(turn.operation, &due.to_string(), &new_id(), now).await;
+        let Some(claimed) = claimed.map_err(Error::from)? else {
+            return Ok(());
+        };
+        if self.begin_turn(&turn, &claimed.job).await? {
+            repository.turn_has_begun(claimed).await.map_err(Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the job of a turn, unless whoever claimed the turn before has stored it. `false`: it is
+    /// entered and not stored, so it is to be tried again once the entry is void.
+    async fn begin_turn(&self, turn: &Turn<'_>, id: &str) -> Result<bool, JobError> {
+        if self.0.repository.load(id).await.map_err(Error::from)?.is_some() {
+            return Ok(true);
         }
         let (operation, members) = (turn.operation.to_owned(), turn.members());
         let actor = Actor::operator();
-        match self.start(&JobRequest { operation, members, confirmed_by: None, actor }).await {
-            // Somebody asked for it already.
-            Ok(_) | Err(JobError::Running(_)) => Ok(()),
+        let request = JobRequest { operation, members, confirmed_by: None, actor };
+        match self.begin(id, self.asked(&request)?, &request, None).await {
+            Ok(_) => Ok(true),
+            // Somebody asked for another one already.
+            Err(JobError::Running(other)) => Ok(other != id),
             Err(err) => Err(err),
         }
     }
@@ -107,7 +126,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// Removes jobs that ended longer ago than they are kept, with their journals.
+    /// Removes jobs that ended longer ago than they are kept, with their journals and the tables that
+    /// they were made from; and tables as old as that which nothing was made of.
     ///
     /// # Errors
     ///
@@ -124,7 +144,12 @@ impl Jobs {
             };
             let mut forgotten = 0;
             for job in oldest.iter().filter(|job| is_old(job)) {
-                match desk.repository.forget(&job.id).await {
+                let task = job.arguments.get("task").and_then(Value::as_str);
+                let forgotten_now = match task {
+                    Some(task) => desk.repository.forget_task(task).await,
+                    None => desk.repository.forget(&job.id).await,
+                };
+                match forgotten_now {
                     Ok(()) => forgotten += 1,
                     // Another process does the same.
                     Err(RepositoryError::Conflict { .. }) => (),
@@ -132,6 +157,20 @@ impl Jobs {
                 }
             }
             if forgotten < SWEPT_AT_ONCE {
+                break;
+            }
+        }
+        loop {
+            let old = desk.repository.old_tasks(end.as_millisecond(), SWEPT_AT_ONCE).await?;
+            let mut forgotten = 0;
+            for task in old {
+                match desk.repository.forget_task(&task).await {
+                    Ok(()) => forgotten += 1,
+                    Err(RepositoryError::Conflict { .. }) => (),
+                    Err(err) => return Err(err),
+                }
+            }
+            if forgotten == 0 {
                 return Ok(());
             }
         }

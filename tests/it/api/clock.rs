@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::SignedDuration;
-use number_manager::jobs::JobsConfig;
+use number_manager::{domain::Clock as _, jobs::JobsConfig, repository::JobRepository};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -12,6 +12,7 @@ use crate::support::app::TestApp;
 
 over_both_stores! {
     each_turn_runs_once_for_all_processes,
+    a_turn_outlives_the_process_that_claimed_it,
     what_is_switched_off_never_runs,
 }
 
@@ -99,6 +100,41 @@ async fn each_turn_runs_once_for_all_processes(world: &World) {
     third.jobs().take_turns().await.unwrap();
     let jobs = ended(&third).await;
     assert_eq!(jobs.values().map(Vec::len).sum::<usize>(), 7);
+}
+
+async fn a_turn_outlives_the_process_that_claimed_it(world: &World) {
+    let (one, other) = (
+        TestApp::working(world.store.clone(), limits()).await,
+        TestApp::working(world.store.clone(), limits()).await,
+    );
+    let apps = [&one, &other];
+    assert_eq!(after(5, apps).await, counted(&[]));
+    let dead = JobRepository::new(world.store.clone());
+    let claim = async |job: &str| {
+        let due = one.clock().now() + SignedDuration::from_hours(1);
+        let claimed = dead.claim_turn("age", &due.to_string(), job, due.as_millisecond()).await;
+        assert_eq!(claimed.unwrap().unwrap().job, job);
+    };
+    let seconds = |seconds| {
+        for app in apps {
+            app.clock().advance(SignedDuration::from_secs(seconds));
+        }
+    };
+    let job = "0123456789abcdef0123456789abcdef";
+    claim(job).await;
+    // Whoever claimed it may be about to begin it.
+    assert_eq!(after(1, apps).await, counted(&[]));
+    seconds(59);
+    assert_eq!(after(0, apps).await, counted(&[]));
+    seconds(1);
+    assert_eq!(after(0, apps).await, counted(&[("age", 1)]));
+    assert_eq!(ended(&one).await["age"][0]["id"], job);
+    seconds(3600 * 5 - 60);
+    // This one dies when the job is stored, before it notes so.
+    claim(job).await;
+    seconds(3600 + 120);
+    assert_eq!(after(0, apps).await, counted(&[("age", 1), ("expire", 1)]));
+    assert_eq!(after(6, apps).await, counted(&[("age", 2), ("audit", 1), ("expire", 1)]));
 }
 
 async fn what_is_switched_off_never_runs(world: &World) {

@@ -16,3 +16,4 @@ mod slow;
 mod start;
 mod stop;
 mod stream;
+mod tables;

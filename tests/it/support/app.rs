@@ -25,6 +25,7 @@ use number_manager::{
     },
     service::{AccountRule, NewAccount, NumberService},
     store::{SharedStore, sqlite::SqliteStore},
+    tasks::{self, TasksConfig},
     telemetry::Metrics,
 };
 use serde_json::Value;
@@ -81,7 +82,7 @@ fn jobs(
     let repository = JobRepository::new(store.clone());
     let stop = CancellationToken::new();
     let limits = JobsConfig { renewal_ms: 50, poll_ms: 50, ..limits };
-    Jobs::new(service, repository, clock.clone(), OPERATIONS, limits, stop)
+    Jobs::new(service, repository, clock.clone(), [OPERATIONS, tasks::OPERATIONS], limits, stop)
 }
 
 impl TestApp {
@@ -133,6 +134,17 @@ impl TestApp {
         Self::made(store, rate, secret, limits, |service| service).await
     }
 
+    /// The same, with outside carriers that can be asked.
+    pub(crate) async fn dealing(
+        store: SharedStore,
+        limits: JobsConfig,
+        carriers: OutsideCarriers,
+    ) -> Self {
+        let secret = KeySource::Secret(SECRET.to_owned().into());
+        let rate = LimitConfig { burst: 0, per_second: 0 };
+        Self::made(store, rate, secret, limits, |service| service.with_carriers(carriers)).await
+    }
+
     async fn made(
         store: SharedStore,
         rate: LimitConfig,
@@ -153,6 +165,8 @@ impl TestApp {
         let stop = CancellationToken::new();
         let config = ApiConfig {
             jobs: jobs.clone(),
+            // So that a few rows are several pages and chunks.
+            tasks: TasksConfig { page_size: 10, chunk_rows: 25, ..TasksConfig::default() },
             follower: FollowerWatch::default(),
             limits: HttpConfig {
                 header_timeout_ms: 1000,
