@@ -12,7 +12,7 @@ use crate::{
     auth::AuthError,
     domain::{AccountId, E164, KNOWN_FEATURES},
     jobs::JobError,
-    service::{DirectoryFault, Error, Invoice, ProviderError},
+    service::{ChangesError, Cursor, DirectoryFault, Error, Invoice, ProviderError},
     sup::{Refusal, Refused, SupError},
     tasks::{Malformed, TaskError},
 };
@@ -208,6 +208,15 @@ impl From<JobError> for Fault {
                 let data = json!({ "message": message, "job": id, "state": state });
                 fault(StatusCode::CONFLICT, "job_state", data)
             }
+        }
+    }
+}
+
+impl From<ChangesError> for Fault {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Gone(present) => Self::cursor_gone(&present),
+            ChangesError::Service(error) => error.into(),
         }
     }
 }
@@ -428,6 +437,19 @@ impl Fault {
         plain(StatusCode::GONE, "gone")
     }
 
+    /// What follows a cursor was dropped; the feed goes on at `present`.
+    pub(crate) fn cursor_gone(present: &Cursor) -> Self {
+        let message = "what follows the cursor is not kept any more";
+        let data = json!({ "message": message, "cursor": present.to_string() });
+        fault(StatusCode::GONE, "cursor_gone", data)
+    }
+
+    /// There are as many as there may be who wait for changes.
+    pub(crate) fn too_many_streams() -> Self {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams")
+            .with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
     /// The path knows other methods.
     pub(crate) fn method_not_allowed(allowed: &HeaderValue) -> Self {
         let data = json!({ "message": "method not allowed" });
@@ -580,6 +602,12 @@ impl Fault {
         let message = format!("Value did not match type(s): {wanted}");
         let what = json!({ "message": message, "target": wanted, "value": value });
         Self::validation(field, "type", what)
+    }
+
+    /// A parameter of the query says what cannot be understood.
+    pub(crate) fn invalid_parameter(name: &str, problem: &str, value: &str) -> Self {
+        let what = json!({ "message": format!("{name} {problem}"), "value": value });
+        Self::validation(name, "invalid", what)
     }
 
     /// A parameter of the query asks for what cannot be.

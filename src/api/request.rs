@@ -86,6 +86,14 @@ impl Query {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// A parameter that says how many, from 1 to `most`.
+    pub(super) fn count(&self, name: &str, default: usize, most: usize) -> Result<usize, Fault> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        let count = text.parse().ok().filter(|count| (1..=most).contains(count));
+        let problem = format!("must be from 1 to {most}");
+        count.ok_or_else(|| Fault::invalid_parameter(name, &problem, text))
+    }
+
     /// Whether a parameter says yes.
     pub(super) fn says(&self, name: &str) -> bool {
         self.get(name).is_some_and(is_true)

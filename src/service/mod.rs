@@ -12,6 +12,7 @@ mod billing;
 mod carrier_usage;
 mod carriers_info;
 mod change;
+mod changes;
 mod classify;
 mod consistency;
 mod convert_carrier;
@@ -19,6 +20,7 @@ mod copies;
 mod copy_to_accounts;
 mod copy_to_numbers;
 mod create;
+mod digests;
 mod directory;
 mod error;
 mod expire;
@@ -77,9 +79,11 @@ pub use self::{
     carrier_usage::{CarrierUsage, database_scopes},
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},
+    changes::ChangesError,
     convert_carrier::Conversion,
     copies::CopyWatch,
     create::Creation,
+    digests::RangeSums,
     directory::DirectoryFault,
     error::Error,
     expire::DATABASE_EXPIRED,
@@ -115,8 +119,8 @@ pub use crate::{
     carriers::CarrierError,
     providers::ProviderError,
     repository::{
-        Account, Application, Claim, Claimed, Disconnect, FoundCopy, Inspection, LastAudit, Port,
-        Purchase, RequestRepository, Version,
+        Account, Application, Claim, Claimed, Cursor, Disconnect, EventPage, FoundCopy, Inspection,
+        LastAudit, Port, Purchase, RequestRepository, Sum, Summed, Version,
     },
 };
 use crate::{
@@ -124,8 +128,8 @@ use crate::{
     domain::{AccountId, Actor, E164, Lineage, Number},
     providers::{LogNotifier, Notifier, Registry},
     repository::{
-        AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository,
-        PortRepository, Saved, Settings, SettingsRepository,
+        AccountRepository, EventRepository, FeatureSettingsRepository, MirrorStatus,
+        NumberRepository, PortRepository, Saved, Settings, SettingsRepository,
     },
 };
 
@@ -136,6 +140,7 @@ pub struct NumberService {
     accounts: AccountRepository,
     settings: SettingsRepository,
     ports: PortRepository,
+    events: EventRepository,
     account_rule: AccountRule,
     outside: OutsideCarriers,
     directory: Directory,
@@ -204,6 +209,7 @@ impl NumberService {
     ) -> Self {
         let (providers, notifier) = (Registry::default(), Arc::new(LogNotifier));
         let (ports, rehearses) = (PortRepository::beside(&numbers), false);
+        let events = EventRepository::beside(&numbers);
         let billing = Arc::new(PriceList { numbers: numbers.clone() });
         let cascades = Cache::builder()
             .max_capacity(REMEMBERED_CASCADES)
@@ -215,6 +221,7 @@ impl NumberService {
             accounts,
             settings,
             ports,
+            events,
             account_rule,
             outside,
             directory,
