@@ -24,6 +24,18 @@ impl CarrierError {
         Self { is_doubtful: true, ..Self::refused(reason) }
     }
 
+    /// The same, though nobody knows whether it was done.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { is_doubtful: true, ..self }
+    }
+
+    /// The same, of a question that changes nothing.
+    #[must_use]
+    pub fn without_doubt(self) -> Self {
+        Self { is_doubtful: false, ..self }
+    }
+
     /// The same, with the HTTP status of the answer.
     #[must_use]
     pub fn with_status(self, status: u16) -> Self {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::CarrierError;
+use super::{CarrierError, Module, find};
 use crate::domain::{AccountId, CarrierName, E164};
 
 /// What is looked for.
@@ -113,25 +113,47 @@ pub trait OutsideCarrier: fmt::Debug + Send + Sync + 'static {
 
 /// The outside carriers that this process can ask.
 #[derive(Clone, Debug, Default)]
-pub struct OutsideCarriers(BTreeMap<CarrierName, Arc<dyn OutsideCarrier>>);
+pub struct OutsideCarriers {
+    given: BTreeMap<CarrierName, Arc<dyn OutsideCarrier>>,
+    /// Whether those of this build are among them.
+    has_standard: bool,
+}
 
 impl OutsideCarriers {
-    /// Adds one under its name.
+    /// All that this build has a module for.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self { given: BTreeMap::new(), has_standard: true }
+    }
+
+    /// Adds one under its name, in place of this build's.
     #[must_use]
     pub fn with(mut self, name: CarrierName, carrier: Arc<dyn OutsideCarrier>) -> Self {
-        self.0.insert(name, carrier);
+        self.given.insert(name, carrier);
         self
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.given.is_empty() && !self.has_standard
     }
 
-    /// The carrier of that name, if it can be asked.
+    /// Whether the carrier of that name can be asked.
     #[must_use]
-    pub fn get(&self, name: &CarrierName) -> Option<&Arc<dyn OutsideCarrier>> {
-        self.0.get(name)
+    pub fn has(&self, name: &CarrierName) -> bool {
+        self.given(name).is_some() || self.module(name).is_some()
+    }
+
+    /// The carrier that was added under that name.
+    #[must_use]
+    pub fn given(&self, name: &CarrierName) -> Option<&Arc<dyn OutsideCarrier>> {
+        self.given.get(name)
+    }
+
+    /// How this build asks the carrier of that name.
+    #[must_use]
+    pub fn module(&self, name: &CarrierName) -> Option<&'static Module> {
+        find(name).and_then(|carrier| carrier.module).filter(|_| self.has_standard)
     }
 }

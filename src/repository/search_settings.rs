@@ -1,13 +1,13 @@
 //! The settings of looking for numbers: the platform's, those of one account, and the addresses of
 //! the two directories.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::{
     RepositoryError, SETTINGS_DATABASE, SettingsError, SettingsRepository,
-    settings::{carriers, flag, text, wrong},
+    settings::{carriers, flag, text, whole},
 };
 use crate::{
     domain::{AccountId, CarrierName, ConfigurationError, account_database},
@@ -172,23 +172,6 @@ fn scope(body: Option<Body>) -> Body {
         Some(Value::Object(members)) => members,
         _ => Body::new(),
     }
-}
-
-/// A whole number within a range; texts count, as KAZOO's tools sometimes write them.
-pub(super) fn whole(
-    members: &Map<String, Value>,
-    key: &'static str,
-    default: i64,
-    range: RangeInclusive<i64>,
-) -> Result<i64, ConfigurationError> {
-    let given = match members.get(key) {
-        None | Some(Value::Null) => return Ok(default),
-        Some(Value::String(text)) => text.parse().ok(),
-        Some(value) => value.as_i64(),
-    };
-    let (low, high) = (range.start(), range.end());
-    let reason = || format!("is not a whole number from {low} to {high}");
-    given.filter(|given| range.contains(given)).ok_or_else(|| wrong(key, reason()))
 }
 
 fn size(

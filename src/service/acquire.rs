@@ -4,7 +4,11 @@
 //! A claim comes first and the number's write second; that write alone decides who has the number.
 //! A claim that leads to nothing is given back, or is void after a while.
 
-use super::{Error, NumberService, outside::ask, settling::order_of};
+use super::{
+    Error, NumberService,
+    outside::{Unanswered, ask},
+    settling::order_of,
+};
 use crate::{
     carriers,
     domain::{AccountId, Actor, CarrierName, E164, Lineage, Number, State},
@@ -150,10 +154,16 @@ impl NumberService {
     async fn buy(&self, by: &Acquiring<'_>, number: &mut Number) -> Result<(), Error> {
         let account = &by.taker.account;
         let name = number.carrier.clone();
-        let fault = || Error::Carrier { number: number.id.clone(), carrier: name.clone() };
+        let id = number.id.clone();
+        // Why is for who runs the platform; it is in the log as well.
+        let fault = |reason: Option<&Unanswered>| Error::Carrier {
+            number: id.clone(),
+            carrier: name.clone(),
+            reason: reason.filter(|_| by.actor.is_admin).map(Unanswered::told),
+        };
         // In a rehearsal nobody outside is asked, and nothing would say that it was bought.
-        let Some(carrier) = self.outside.get(&name).cloned().filter(|_| !self.rehearses) else {
-            return Err(fault());
+        let Some(carrier) = self.carrier(&name).await.filter(|_| !self.rehearses) else {
+            return Err(fault(None));
         };
         let (id, data) = (number.id.clone(), number.carrier_data.clone());
         let new = Purchase::begin(id, name.clone(), account.clone(), number.state, data);
@@ -182,10 +192,12 @@ impl NumberService {
                 Ok(())
             }
             // What is in doubt is found out later (`settling`). So is what is refused, perhaps, since it is ours.
-            Err(unanswered) if was_in_doubt || unanswered.is_doubtful() => Err(fault()),
-            Err(_) => {
+            Err(unanswered) if was_in_doubt || unanswered.is_doubtful() => {
+                Err(fault(Some(&unanswered)))
+            }
+            Err(unanswered) => {
                 self.numbers.end_purchase(purchase).await?;
-                Err(fault())
+                Err(fault(Some(&unanswered)))
             }
         }
     }

@@ -225,7 +225,7 @@ impl NumberService {
             Standing::Gone => (),
         }
         let (name, limit) = (wish.carrier.clone(), settings.search.disconnect_timeout);
-        let Some(carrier) = self.outside.get(&name).cloned() else {
+        let Some(carrier) = self.carrier(&name).await else {
             let reason = format!("carrier {name} cannot be asked");
             return self.put_off(settings, wish, reason, 0).await;
         };
@@ -329,7 +329,7 @@ impl NumberService {
 
     /// Whether the carrier of a number can be asked.
     fn is_asked(&self, number: &Number) -> bool {
-        self.outside.get(&number.carrier).is_some()
+        self.outside.has(&number.carrier)
     }
 }
 

@@ -12,6 +12,7 @@ mod billing;
 mod carrier_usage;
 mod carriers_info;
 mod change;
+mod changes;
 mod classify;
 mod consistency;
 mod convert_carrier;
@@ -19,6 +20,7 @@ mod copies;
 mod copy_to_accounts;
 mod copy_to_numbers;
 mod create;
+mod digests;
 mod directory;
 mod error;
 mod expire;
@@ -58,6 +60,7 @@ mod tables;
 mod unassigned;
 mod update;
 mod used_by;
+mod vendors;
 mod views;
 mod walk;
 
@@ -76,9 +79,11 @@ pub use self::{
     carrier_usage::{CarrierUsage, database_scopes},
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},
+    changes::ChangesError,
     convert_carrier::Conversion,
     copies::CopyWatch,
     create::Creation,
+    digests::RangeSums,
     directory::DirectoryFault,
     error::Error,
     expire::DATABASE_EXPIRED,
@@ -110,20 +115,21 @@ pub use self::{
     views::{CREATED, INSTALLED},
     walk::Walk,
 };
+pub use crate::{
+    carriers::CarrierError,
+    providers::ProviderError,
+    repository::{
+        Account, Application, Claim, Claimed, Cursor, Disconnect, EventPage, FoundCopy, Inspection,
+        LastAudit, Port, Purchase, RequestRepository, Sum, Summed, Version,
+    },
+};
 use crate::{
     carriers::{Directory, OutsideCarriers},
     domain::{AccountId, Actor, E164, Lineage, Number},
     providers::{LogNotifier, Notifier, Registry},
     repository::{
-        AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository,
-        PortRepository, Saved, Settings, SettingsRepository,
-    },
-};
-pub use crate::{
-    providers::ProviderError,
-    repository::{
-        Account, Application, Claim, Claimed, Disconnect, FoundCopy, Inspection, LastAudit, Port,
-        Purchase, RequestRepository, Version,
+        AccountRepository, EventRepository, FeatureSettingsRepository, MirrorStatus,
+        NumberRepository, PortRepository, Saved, Settings, SettingsRepository,
     },
 };
 
@@ -134,9 +140,12 @@ pub struct NumberService {
     accounts: AccountRepository,
     settings: SettingsRepository,
     ports: PortRepository,
+    events: EventRepository,
     account_rule: AccountRule,
     outside: OutsideCarriers,
     directory: Directory,
+    /// The outside carriers of this build that were opened.
+    opened: vendors::Opened,
     searches: search::Searches,
     /// Room for numbers that are given back right after they were deleted.
     returning: Arc<Semaphore>,
@@ -200,6 +209,7 @@ impl NumberService {
     ) -> Self {
         let (providers, notifier) = (Registry::default(), Arc::new(LogNotifier));
         let (ports, rehearses) = (PortRepository::beside(&numbers), false);
+        let events = EventRepository::beside(&numbers);
         let billing = Arc::new(PriceList { numbers: numbers.clone() });
         let cascades = Cache::builder()
             .max_capacity(REMEMBERED_CASCADES)
@@ -211,9 +221,11 @@ impl NumberService {
             accounts,
             settings,
             ports,
+            events,
             account_rule,
             outside,
             directory,
+            opened: vendors::Opened::default(),
             searches: search::remembered(),
             returning: Arc::new(Semaphore::new(giving_back::WAITING)),
             feature_settings,

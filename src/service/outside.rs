@@ -36,6 +36,14 @@ impl Unanswered {
         }
     }
 
+    /// What an administrator is told.
+    pub(super) fn told(&self) -> CarrierError {
+        match self {
+            Self::Refused(err) => err.clone(),
+            Self::Slow | Self::Broken(_) => CarrierError::doubtful(self.to_string()),
+        }
+    }
+
     fn reason(&self) -> &'static str {
         match self {
             Self::Refused(_) => "refused",
@@ -59,10 +67,10 @@ impl NumberService {
         F: Fn(Arc<dyn OutsideCarrier>) -> A,
         A: Future<Output = Result<T, CarrierError>> + Send + 'static,
     {
-        let known = carriers.iter().filter_map(|name| Some((name, self.outside.get(name)?)));
-        let asked = known.map(|(name, carrier)| {
-            let answer = ask(name, limit, question(Arc::clone(carrier)));
-            async move { Some((name.clone(), answer.await.ok()?)) }
+        let question = &question;
+        let asked = carriers.iter().map(|name| async move {
+            let carrier = self.carrier(name).await?;
+            Some((name.clone(), ask(name, limit, question(carrier)).await.ok()?))
         });
         join_all(asked).await.into_iter().flatten().collect()
     }

@@ -83,32 +83,32 @@ impl NumberService {
         let imports = rows.iter().any(|(_, wish)| matches!(wish, RowWish::Import { .. }));
         let default = if imports { Some(self.settings.carrier_of_imports().await?) } else { None };
         let order: Vec<E164> = rows.iter().map(|(number, _)| number.clone()).collect();
-        let (mut plans, mut takes, mut rewrites) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let (mut releases, mut deletions) = (HashMap::new(), HashMap::new());
+        let (mut plans, mut takes, mut rewrites) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut releases, mut deletions) = (Vec::new(), Vec::new());
         let mut outcomes: HashMap<E164, Result<RowDone, Error>> = HashMap::new();
         for (number, wish) in rows {
             let refused = match wish {
                 RowWish::Import { account, creation } => {
                     let plan = self.plan_import(actor, &account, creation, default.as_ref()).await;
-                    plan.map(|plan| drop(plans.insert(number.clone(), plan)))
+                    plan.map(|plan| plans.push((number.clone(), plan)))
                 }
                 RowWish::Assign(account) => {
                     let take = self.take_stored(&account, State::InService).await;
-                    take.map(|take| drop(takes.insert(number.clone(), take)))
+                    take.map(|take| takes.push((number.clone(), take)))
                 }
                 RowWish::Reserve(account) => {
                     let take = self.take_stored(&account, State::Reserved).await;
-                    take.map(|take| drop(takes.insert(number.clone(), take)))
+                    take.map(|take| takes.push((number.clone(), take)))
                 }
                 RowWish::Update(update, carrier) => asked_carrier(actor, carrier.as_deref())
                     .map(|carrier| Rewrite { update, carrier })
-                    .map(|rewrite| drop(rewrites.insert(number.clone(), rewrite))),
+                    .map(|rewrite| rewrites.push((number.clone(), rewrite))),
                 RowWish::Release => {
-                    releases.insert(number.clone(), Release);
+                    releases.push((number.clone(), Release));
                     Ok(())
                 }
                 RowWish::Delete => {
-                    must_be_admin(actor).map(|()| drop(deletions.insert(number.clone(), Deletion)))
+                    must_be_admin(actor).map(|()| deletions.push((number.clone(), Deletion)))
                 }
             };
             if let Err(refused) = refused {
@@ -120,7 +120,9 @@ impl NumberService {
         outcomes.extend(self.change_each_by(actor, rewrites).await?);
         outcomes.extend(self.change_each_by(actor, releases).await?);
         outcomes.extend(self.change_each_by(actor, deletions).await?);
-        if let Some(err) = outcomes.values().find_map(|it| it.as_ref().err().filter(may_pass)) {
+        if let Some(err) =
+            outcomes.values().find_map(|it| it.as_ref().err().filter(|err| may_pass(err)))
+        {
             return Err(err.clone());
         }
         Ok(order.iter().filter_map(|number| outcomes.remove(number)).collect())
@@ -159,7 +161,7 @@ impl NumberService {
         let looks: Vec<_> = looks.collect();
         let found: Vec<Result<NumberView, Error>> =
             stream::iter(looks).buffered(PARALLEL_VIEWS).collect().await;
-        match found.iter().find_map(|it| it.as_ref().err().filter(may_pass)) {
+        match found.iter().find_map(|it| it.as_ref().err().filter(|err| may_pass(err))) {
             Some(err) => Err(err.clone()),
             None => Ok(found),
         }
@@ -168,7 +170,7 @@ impl NumberService {
     async fn change_each_by<O: Operation + Send>(
         &self,
         actor: &Actor,
-        operations: HashMap<E164, O>,
+        operations: Vec<(E164, O)>,
     ) -> Result<Vec<(E164, Result<RowDone, Error>)>, Error> {
         if operations.is_empty() {
             return Ok(Vec::new());
@@ -177,8 +179,8 @@ impl NumberService {
         // Nobody is asked about what a row costs.
         let terms = Terms { accepts_charges: true, ..Terms::default() };
         let target = Target { actor, account: None, settings, terms };
-        let numbers = operations.keys().cloned().collect();
-        let each = Each { operations, before: Mutex::default() };
+        let numbers = operations.iter().map(|(number, _)| number.clone()).collect();
+        let each = Each { operations: operations.into_iter().collect(), before: Mutex::default() };
         let saved = self.change_some(&target, numbers, &each).await;
         let mut done = Vec::with_capacity(saved.len());
         for (number, outcome) in saved {
@@ -224,7 +226,7 @@ impl NumberService {
 }
 
 /// Whether the same may go well a moment later.
-fn may_pass(err: &&Error) -> bool {
+fn may_pass(err: &Error) -> bool {
     matches!(err, Error::Unavailable(_) | Error::Conflict)
 }
 

@@ -243,7 +243,7 @@ impl NumberService {
         purchase: &Purchase,
     ) -> Result<Ownership, String> {
         let name = purchase.carrier.clone();
-        let Some(carrier) = self.outside.get(&name).cloned() else {
+        let Some(carrier) = self.carrier(&name).await else {
             return Err(format!("carrier {name} cannot be asked"));
         };
         let order = order_of(purchase);

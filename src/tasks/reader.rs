@@ -135,7 +135,8 @@ impl RowReader {
             self.filled = (bytes + written, ends + ended);
             self.check_cells(line, ends)?;
             match result {
-                ReadRecordResult::InputEmpty => return Ok(rows),
+                // Only what is empty ends a table, and that is never handed on.
+                ReadRecordResult::InputEmpty | ReadRecordResult::End => return Ok(rows),
                 ReadRecordResult::OutputFull => {
                     let problem = format!("the row has more than {} bytes", self.bytes.len());
                     return Err(self.malformed(line, problem));
@@ -149,8 +150,6 @@ impl RowReader {
                     self.filled = (0, 0);
                     self.begun = None;
                 }
-                // Only what is empty ends a table, and that is never handed on.
-                ReadRecordResult::End => return Ok(rows),
             }
         }
     }

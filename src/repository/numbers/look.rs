@@ -12,6 +12,7 @@ use super::{
     Contradiction, NumberRepository, RepositoryError,
     bulk::{Found, PARALLEL_LOOKUPS},
     codec::{self, Owners},
+    condition::Condition,
     database, mirror,
     said::{Said, Wrong},
     strays::is_of_number,
@@ -47,6 +48,8 @@ pub struct Looked {
     pub accounts: BTreeSet<AccountId>,
     /// What became of it.
     pub outcome: Look,
+    /// How the number itself stands; none when it could not be read, or never was.
+    pub condition: Option<Condition>,
 }
 
 /// Copies of a database's numbers that are not what the numbers say.
@@ -75,13 +78,15 @@ struct Sight {
     stock: BTreeMap<E164, Result<(), StoreError>>,
     /// The copies that were read.
     copies: Found,
+    /// How the numbers stand.
+    conditions: BTreeMap<E164, Condition>,
 }
 
 impl NumberRepository {
     /// Looks at numbers, at their copies in the accounts named, and in those that the number itself
     /// names; puts right what is wrong. Each number is answered.
     pub async fn look_at(&self, wanted: Wanted) -> BTreeMap<E164, Looked> {
-        let Sight { mut looked, mut wrong, several, charges, stock, mut copies } =
+        let Sight { mut looked, mut wrong, several, charges, stock, mut copies, mut conditions } =
             self.see(wanted).await;
         let mut settled_now = Wanted::new();
         let several = stream::iter(several).map(|(id, accounts)| async move {
@@ -93,7 +98,7 @@ impl NumberRepository {
             match settled {
                 Ok(true) => drop(settled_now.insert(id, accounts)),
                 Ok(false) => {
-                    looked.insert(id, Looked { accounts, outcome: Look::Contested });
+                    looked.insert(id, Looked::new(accounts, Look::Contested));
                 }
                 Err(err) => drop(looked.insert(id, Looked::failed(accounts, err))),
             }
@@ -126,6 +131,9 @@ impl NumberRepository {
                 looked.add(settled);
             }
         }
+        for (id, looked) in &mut looked {
+            looked.condition = conditions.remove(id);
+        }
         looked
     }
 
@@ -154,6 +162,12 @@ impl NumberRepository {
     async fn see(&self, wanted: Wanted) -> Sight {
         let mut sight = Sight::default();
         let mut numbers = self.look_up(numbers_of(&wanted)).await;
+        for id in wanted.keys() {
+            let found = numbers.get(&(database(id), id.to_string()));
+            if let Some(condition) = found.and_then(|it| Condition::of(id, it.as_ref().ok()?)) {
+                sight.conditions.insert(id.clone(), condition);
+            }
+        }
         let said = wanted.into_iter().map(|(id, accounts)| {
             let said = self.said(&id, &mut numbers);
             async move {
@@ -171,6 +185,11 @@ impl NumberRepository {
             match said {
                 Ok(said) => {
                     accounts.extend(said.accounts());
+                    if let Said::Deleted(owners) = &said
+                        && let Some(condition) = sight.conditions.get_mut(&id)
+                    {
+                        condition.owned(owners);
+                    }
                     readable.push((id, accounts, said));
                 }
                 Err(err) => drop(sight.looked.insert(id, Looked::failed(accounts, err))),
@@ -276,7 +295,7 @@ impl NumberRepository {
             };
             ids.extend(writes.iter().map(|_| id.clone()));
             sets.extend(writes);
-            looked.insert(id, Looked { accounts, outcome });
+            looked.insert(id, Looked::new(accounts, outcome));
         }
         for (id, outcome) in ids.into_iter().zip(self.store.commit_many(sets).await) {
             if let (Err(err), Some(looked)) = (outcome, looked.get_mut(&id)) {
@@ -294,7 +313,7 @@ impl Sight {
             Ok(Some(Wrong::Versions)) => drop(self.several.insert(id.clone(), accounts)),
             Ok(Some(Wrong::Copies)) => drop(self.wrong.insert(id.clone(), accounts)),
             Ok(None) => {
-                drop(self.looked.insert(id.clone(), Looked { accounts, outcome: Look::Right }));
+                drop(self.looked.insert(id.clone(), Looked::new(accounts, Look::Right)));
             }
             Err(err) => {
                 self.looked.insert(id, Looked::failed(accounts, err));
@@ -310,8 +329,12 @@ impl Sight {
 }
 
 impl Looked {
+    fn new(accounts: BTreeSet<AccountId>, outcome: Look) -> Self {
+        Self { accounts, outcome, condition: None }
+    }
+
     fn failed(accounts: BTreeSet<AccountId>, err: impl Into<RepositoryError>) -> Self {
-        Self { accounts, outcome: Look::Failed(err.into()) }
+        Self::new(accounts, Look::Failed(err.into()))
     }
 
     /// Adds what became of the stock under it: the worse of both counts.

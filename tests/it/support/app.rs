@@ -9,7 +9,10 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use number_manager::{
-    api::{self, AdmissionConfig, Api, ApiConfig, HttpConfig, IdempotencyConfig, LimitConfig},
+    api::{
+        self, AdmissionConfig, Api, ApiConfig, ChangesConfig, HttpConfig, IdempotencyConfig,
+        LimitConfig,
+    },
     auth::{Authenticator, Claims, KeySource, Revoked},
     carriers::OutsideCarriers,
     domain::{
@@ -53,6 +56,7 @@ pub(crate) struct TestApp {
     jobs: Jobs,
     authenticator: Arc<Authenticator>,
     clock: Arc<FixedClock>,
+    stop: CancellationToken,
 }
 
 /// An answer, read whole.
@@ -161,6 +165,7 @@ impl TestApp {
         let authenticator = Arc::new(authenticator.with_revoked(revoked));
         let service = change(service(&store, &shared));
         let jobs = jobs(&store, &shared, service.clone(), work);
+        let stop = CancellationToken::new();
         let config = ApiConfig {
             jobs: jobs.clone(),
             // So that a few rows are several pages and chunks.
@@ -187,6 +192,8 @@ impl TestApp {
                 batch_size: 1500,
                 batch_bytes: 8_000_000,
             },
+            changes: ChangesConfig { heartbeat_ms: 200, poll_ms: 20, wait_max_s: 4, streams: 3 },
+            stop: stop.clone(),
             rate,
             requests: RequestRepository::new(store.clone(), shared.clone()),
             serves_metrics: true,
@@ -201,7 +208,7 @@ impl TestApp {
             service.create_account(&Actor::operator(), &id, new).await.unwrap();
         }
         let api = Api::new(service, authenticator.clone(), shared, Metrics::detached(), config);
-        Self { router: api::router(api), jobs, authenticator, clock }
+        Self { router: api::router(api), jobs, authenticator, clock, stop }
     }
 
     /// Its long work.
@@ -212,6 +219,16 @@ impl TestApp {
     /// Everything that is served.
     pub(crate) fn router(&self) -> axum::Router {
         self.router.clone()
+    }
+
+    /// Ends what goes on until the process stops.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// The clock that everything looks at, to be shared.
+    pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// The clock that everything looks at.
