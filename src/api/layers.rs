@@ -178,7 +178,7 @@ async fn answer(
     let (mut parts, mut body) = request.into_parts();
     let is_options = parts.method == Method::OPTIONS;
     let limits = &api.limits;
-    let streams = request::is_table(&parts.method, &parts.uri, &parts.headers);
+    let streams = request::is_streamed(&parts.method, &parts.uri, &parts.headers);
     let mut call = if is_options {
         Call::new(Method::OPTIONS, Query::default(), Payload::default(), &parts.headers)
     } else {

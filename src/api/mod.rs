@@ -13,6 +13,7 @@ mod collection;
 mod consistency;
 mod cors;
 mod directory;
+mod documents;
 mod envelope;
 mod explain;
 mod extract;

@@ -6,9 +6,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, charges, classifiers, collection, consistency, directory, explain, features,
-    health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config, tasks,
-    tokens, words::ErrorAnswer,
+    Api, accounts, charges, classifiers, collection, consistency, directory, documents, explain,
+    features, health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config,
+    tasks, tokens, words::ErrorAnswer,
 };
 
 /// The document without its routes.
@@ -79,6 +79,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(collection::activate_numbers))
         .routes(routes!(charges::get_quantities))
         .routes(routes!(numbers::get_any_number))
+        .routes(routes!(documents::get_documents, documents::put_documents))
         .routes(routes!(directory::check_numbers))
         .routes(routes!(directory::locate_numbers))
         .routes(routes!(directory::get_prefixes))

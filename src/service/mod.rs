@@ -20,6 +20,7 @@ mod copy_to_accounts;
 mod copy_to_numbers;
 mod create;
 mod directory;
+mod documents;
 mod error;
 mod expire;
 mod explain;
@@ -77,6 +78,7 @@ pub use self::{
     copies::CopyWatch,
     create::Creation,
     directory::DirectoryFault,
+    documents::Brought,
     error::Error,
     expire::DATABASE_EXPIRED,
     explain::{Explanation, FeatureList, FeaturePermission, Finding, Guard, Repair, Transition},

@@ -66,6 +66,11 @@ struct Each<O> {
     before: Mutex<HashMap<E164, Number>>,
 }
 
+/// Giving a number up, or deleting it outright.
+struct Ending {
+    is_hard: bool,
+}
+
 /// Taking a number that is stored: nothing is bought.
 struct Stored(Take);
 
@@ -84,7 +89,7 @@ impl NumberService {
         let default = if imports { Some(self.settings.carrier_of_imports().await?) } else { None };
         let order: Vec<E164> = rows.iter().map(|(number, _)| number.clone()).collect();
         let (mut plans, mut takes, mut rewrites) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let (mut releases, mut deletions) = (HashMap::new(), HashMap::new());
+        let mut endings = HashMap::new();
         let mut outcomes: HashMap<E164, Result<RowDone, Error>> = HashMap::new();
         for (number, wish) in rows {
             let refused = match wish {
@@ -104,12 +109,12 @@ impl NumberService {
                     .map(|carrier| Rewrite { update, carrier })
                     .map(|rewrite| drop(rewrites.insert(number.clone(), rewrite))),
                 RowWish::Release => {
-                    releases.insert(number.clone(), Release);
+                    endings.insert(number.clone(), Ending { is_hard: false });
                     Ok(())
                 }
-                RowWish::Delete => {
-                    must_be_admin(actor).map(|()| drop(deletions.insert(number.clone(), Deletion)))
-                }
+                RowWish::Delete => must_be_admin(actor).map(|()| {
+                    endings.insert(number.clone(), Ending { is_hard: true });
+                }),
             };
             if let Err(refused) = refused {
                 outcomes.insert(number, Err(refused));
@@ -118,9 +123,8 @@ impl NumberService {
         outcomes.extend(self.change_each_by(actor, plans).await?);
         outcomes.extend(self.change_each_by(actor, takes).await?);
         outcomes.extend(self.change_each_by(actor, rewrites).await?);
-        outcomes.extend(self.change_each_by(actor, releases).await?);
-        outcomes.extend(self.change_each_by(actor, deletions).await?);
-        if let Some(err) = outcomes.values().find_map(|it| it.as_ref().err().filter(may_pass)) {
+        outcomes.extend(self.change_each_by(actor, endings).await?);
+        if let Some(err) = outcomes.values().find_map(passing) {
             return Err(err.clone());
         }
         Ok(order.iter().filter_map(|number| outcomes.remove(number)).collect())
@@ -159,7 +163,7 @@ impl NumberService {
         let looks: Vec<_> = looks.collect();
         let found: Vec<Result<NumberView, Error>> =
             stream::iter(looks).buffered(PARALLEL_VIEWS).collect().await;
-        match found.iter().find_map(|it| it.as_ref().err().filter(may_pass)) {
+        match found.iter().find_map(passing) {
             Some(err) => Err(err.clone()),
             None => Ok(found),
         }
@@ -223,11 +227,10 @@ impl NumberService {
     }
 }
 
-/// Whether the same may go well a moment later.
-fn may_pass(err: &&Error) -> bool {
-    matches!(err, Error::Unavailable(_) | Error::Conflict)
+/// What may go well a moment later.
+fn passing<T>(outcome: &Result<T, Error>) -> Option<&Error> {
+    outcome.as_ref().err().filter(|err| matches!(err, Error::Unavailable(_) | Error::Conflict))
 }
-
 impl<O> Each<O> {
     fn before(&self) -> MutexGuard<'_, HashMap<E164, Number>> {
         // Nothing that holds it can fail half way.
@@ -274,6 +277,37 @@ impl<O: Operation + Send> Operation for Each<O> {
     ) {
         if let Some(operation) = self.operations.get(number) {
             operation.conclude(service, number, outcome).await;
+        }
+    }
+}
+
+impl Operation for Ending {
+    const IS_CHARGED: bool = false;
+
+    async fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        if self.is_hard {
+            Deletion.decide(service, target, number, opened).await
+        } else {
+            Release.decide(service, target, number, opened).await
+        }
+    }
+
+    async fn conclude(
+        &self,
+        service: &NumberService,
+        number: &E164,
+        outcome: &Result<Saved, Error>,
+    ) {
+        if self.is_hard {
+            Deletion.conclude(service, number, outcome).await;
+        } else {
+            Release.conclude(service, number, outcome).await;
         }
     }
 }

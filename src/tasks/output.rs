@@ -146,7 +146,9 @@ mod tests {
         tally.count(&rows);
         let columns = Columns::of(tally);
         let mut text = columns.header();
-        rows.iter().for_each(|row| columns.write(row, &mut text));
+        for row in &rows {
+            columns.write(row, &mut text);
+        }
         let wanted =
             "\"e164\",\"account_id\",\"error\"\n\"+1\",\"a\"\"b\",\n\"+2\",,\"not_found\"\n";
         assert_eq!(text, wanted);

@@ -135,7 +135,8 @@ impl RowReader {
             self.filled = (bytes + written, ends + ended);
             self.check_cells(line, ends)?;
             match result {
-                ReadRecordResult::InputEmpty => return Ok(rows),
+                // Only what is empty ends a table, and that is never handed on.
+                ReadRecordResult::InputEmpty | ReadRecordResult::End => return Ok(rows),
                 ReadRecordResult::OutputFull => {
                     let problem = format!("the row has more than {} bytes", self.bytes.len());
                     return Err(self.malformed(line, problem));
@@ -149,8 +150,6 @@ impl RowReader {
                     self.filled = (0, 0);
                     self.begun = None;
                 }
-                // Only what is empty ends a table, and that is never handed on.
-                ReadRecordResult::End => return Ok(rows),
             }
         }
     }
@@ -292,6 +291,6 @@ mod tests {
         check_refused(b"a,\"bcdefghijklmnopqrstuvwxyz\n1,2\n", words);
         check_refused(b"a,b,c,d,e\n", "line 1, column 5: there are more than 4 columns");
         let words = "line 2, column 3: the row has more than 40 bytes";
-        check_refused(b"a\n01234567890123456789,01234567890123456789,0\n", words);
+        check_refused(b"a\n012345678901234,012345678901234,012345678901234\n", words);
     }
 }

@@ -183,13 +183,10 @@ impl Rows {
     fn import(&self, cells: Cells<'_>, bad: &mut Vec<String>) -> Option<RowWish> {
         let mut wrong = |column: &str| bad.push(column.to_owned());
         let state = cells.get("state").filter(|_| self.actor.is_admin).map(State::parse);
-        let state = match state.transpose() {
-            Ok(state) => state,
-            Err(_) => {
-                wrong("state");
-                None
-            }
-        };
+        if state.as_ref().is_some_and(Result::is_err) {
+            wrong("state");
+        }
+        let state = state.and_then(Result::ok);
         let carrier = cells.get("carrier_module");
         if carrier.is_some_and(|name| !NumberService::knows_carrier(name)) {
             wrong("carrier_module");

@@ -287,7 +287,7 @@ impl Jobs {
         desk.enter(&id, &entry).await?;
         let (concurrency, arguments) = (1, arguments);
         let job = desk.new_job(&id, operation);
-        let job = Job { arguments, page_size, concurrency, dry_run, asked_by, ..job };
+        let job = Job { arguments, dry_run, page_size, concurrency, asked_by, ..job };
         match desk.repository.create(job).await {
             Ok(stored) => {
                 self.run_here(&id, None, None);

@@ -16,3 +16,4 @@ mod start;
 mod stop;
 mod stream;
 mod tables;
+mod transfer;

@@ -121,6 +121,11 @@ impl Home {
         self.folder.path()
     }
 
+    /// The address of one of its databases on the server, the name percent-encoded; CouchDB only.
+    pub(crate) fn database_url(&self, name: &str) -> String {
+        self.couch.as_ref().unwrap().namespace.database_url(name)
+    }
+
     /// Whether there is one file, which one process holds.
     pub(crate) fn is_sqlite(&self) -> bool {
         self.couch.is_none()
