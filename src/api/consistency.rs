@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::service::LastAudit;
+use crate::service::{Disconnect, LastAudit, Purchase};
 
 use super::{
     Api,
@@ -27,6 +27,48 @@ struct ConsistencyBody {
     running: Option<String>,
     /// How copies are kept true; null where this process has nothing to do with it.
     follower: Option<FollowerBody>,
+    carriers: CarriersOpenBody,
+}
+
+/// What is open between us and carriers: at most a thousand of each kind, by number.
+#[derive(ToSchema)]
+struct CarriersOpenBody {
+    /// Numbers that left our stock and are to be given back.
+    disconnects: Vec<DisconnectBody>,
+    /// Purchases that are under way, or of which nobody knows how they ended.
+    purchases: Vec<PurchaseBody>,
+}
+
+/// A number that is to be given back.
+#[derive(ToSchema)]
+struct DisconnectBody {
+    number: String,
+    carrier: String,
+    /// Since when, in Gregorian seconds.
+    since: i64,
+    /// From when on it is tried again, in Gregorian seconds.
+    due: i64,
+    /// How often it failed.
+    tries: u32,
+    /// Why, the last time, in the carrier's words.
+    reason: Option<String>,
+}
+
+/// A purchase that was not finished.
+#[derive(ToSchema)]
+struct PurchaseBody {
+    number: String,
+    carrier: String,
+    /// The account that is to have the number.
+    account: String,
+    /// Whether the carrier is known to have sold it.
+    is_bought: bool,
+    /// When it was last worked on, in Gregorian seconds.
+    modified: i64,
+    /// How often it was asked about in vain.
+    tries: u32,
+    /// Why, the last time, in the carrier's words.
+    reason: Option<String>,
 }
 
 /// How copies are kept true, as its holder said last.
@@ -80,11 +122,31 @@ struct LastAuditBody {
 )]
 pub(super) async fn get_consistency(State(api): State<Api>, _: AdminCall) -> Result<Reply, Fault> {
     let (last, running) = (api.service.last_audit().await?, api.jobs.running("audit").await?);
+    let open = api.service.unsettled().await?;
     Ok(Reply::ok(json!({
         "last_audit": last.as_ref().map(shown),
         "running": running,
         "follower": api.follower.shown(),
+        "carriers": {
+            "disconnects": open.disconnects.iter().map(disconnect).collect::<Value>(),
+            "purchases": open.purchases.iter().map(purchase).collect::<Value>(),
+        },
     })))
+}
+
+fn disconnect(it: &Disconnect) -> Value {
+    json!({
+        "number": it.number.as_str(), "carrier": it.carrier.as_str(), "since": it.since,
+        "due": it.due, "tries": it.tries, "reason": it.reason,
+    })
+}
+
+fn purchase(it: &Purchase) -> Value {
+    json!({
+        "number": it.number.as_str(), "carrier": it.carrier.as_str(),
+        "account": it.account.as_str(), "is_bought": it.is_bought, "modified": it.modified,
+        "tries": it.tries, "reason": it.reason,
+    })
 }
 
 fn shown(audit: &LastAudit) -> Value {

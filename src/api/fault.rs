@@ -12,7 +12,7 @@ use crate::{
     auth::AuthError,
     domain::{AccountId, E164, KNOWN_FEATURES},
     jobs::JobError,
-    service::{DirectoryFault, Error, Invoice, ProviderError},
+    service::{ChangesError, Cursor, DirectoryFault, Error, Invoice, ProviderError},
     sup::{Refusal, Refused, SupError},
     tasks::{Malformed, TaskError},
 };
@@ -163,8 +163,15 @@ impl From<Error> for Fault {
             Error::Provider(ProviderError::Failed { .. }) => {
                 return of_number(id, None, message).caused_by(error);
             }
-            Error::Carrier { number, .. } => {
-                return Self::carrier(number, message).caused_by(error);
+            Error::Carrier { number, carrier, reason } => {
+                let mut fault = Self::carrier(number, message);
+                if let Some(reason) = reason {
+                    fault.0.data["carrier"] = json!({
+                        "name": carrier.as_str(), "status": reason.status(),
+                        "code": reason.code(), "reason": reason.reason(),
+                    });
+                }
+                return fault.caused_by(error);
             }
             Error::Configuration(_) | Error::Store(_) => {
                 return plain(status_of(id), id).caused_by(error);
@@ -201,6 +208,15 @@ impl From<JobError> for Fault {
                 let data = json!({ "message": message, "job": id, "state": state });
                 fault(StatusCode::CONFLICT, "job_state", data)
             }
+        }
+    }
+}
+
+impl From<ChangesError> for Fault {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Gone(present) => Self::cursor_gone(&present),
+            ChangesError::Service(error) => error.into(),
         }
     }
 }
@@ -427,6 +443,19 @@ impl Fault {
         plain(StatusCode::GONE, "gone")
     }
 
+    /// What follows a cursor was dropped; the feed goes on at `present`.
+    pub(crate) fn cursor_gone(present: &Cursor) -> Self {
+        let message = "what follows the cursor is not kept any more";
+        let data = json!({ "message": message, "cursor": present.to_string() });
+        fault(StatusCode::GONE, "cursor_gone", data)
+    }
+
+    /// There are as many as there may be who wait for changes.
+    pub(crate) fn too_many_streams() -> Self {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams")
+            .with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
     /// The path knows other methods.
     pub(crate) fn method_not_allowed(allowed: &HeaderValue) -> Self {
         let data = json!({ "message": "method not allowed" });
@@ -581,6 +610,12 @@ impl Fault {
         Self::validation(field, "type", what)
     }
 
+    /// A parameter of the query says what cannot be understood.
+    pub(crate) fn invalid_parameter(name: &str, problem: &str, value: &str) -> Self {
+        let what = json!({ "message": format!("{name} {problem}"), "value": value });
+        Self::validation(name, "invalid", what)
+    }
+
     /// A parameter of the query asks for what cannot be.
     pub(crate) fn faulty_request(message: &str) -> Self {
         fault(StatusCode::NOT_FOUND, "faulty_request", json!({ "message": message }))
@@ -630,7 +665,7 @@ impl IntoResponse for Fault {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::CarrierName;
+    use crate::{domain::CarrierName, service::CarrierError};
 
     use super::*;
 
@@ -748,10 +783,17 @@ mod tests {
         );
         check(Error::Conflict, 409, "datastore_conflict", json!({"message": "datastore conflict"}));
         check(
-            Error::Carrier { number: number(), carrier: CarrierName::local() },
+            Error::Carrier { number: number(), carrier: CarrierName::local(), reason: None },
             500,
             "unspecified_fault",
             json!({"code": 500, "error": "unspecified_fault", "cause": NUMBER, "message": "fault by carrier"}),
+        );
+        let reason = Some(CarrierError::refused("sold out").with_status(409).with_code("7"));
+        check(
+            Error::Carrier { number: number(), carrier: CarrierName::local(), reason },
+            500,
+            "unspecified_fault",
+            json!({"code": 500, "error": "unspecified_fault", "cause": NUMBER, "message": "fault by carrier", "carrier": {"name": "knm_local", "status": 409, "code": "7", "reason": "sold out"}}),
         );
         check(
             Error::Provider(ProviderError::Absent { feature: "e911", provider: "p".into() }),

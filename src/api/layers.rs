@@ -37,7 +37,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const OUTSIDE: &[&str] = &["livez", "readyz", "metrics", "openapi.json", "docs"];
 
 /// Routes that look at all numbers.
-const UNBOUNDED: &[&str] = &["/v2/maintenance", "/v2/system_configs"];
+const UNBOUNDED: &[&str] = &["/v2/maintenance", "/v2/system_configs", "/v2/consistency/digests"];
 
 /// The id that log lines, headers and envelopes of one request share.
 #[derive(Clone, Debug)]
@@ -117,11 +117,12 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
     }
 }
 
-/// Paths of long work: whoever asks there does not wait for numbers.
-const WORK: [&str; 5] = [
+/// Paths of long work and of long waiting: whoever asks there does not wait for numbers.
+const WORK: [&str; 6] = [
     "/v2/jobs",
     "/v2/maintenance",
     "/v2/consistency",
+    "/v2/changes",
     "/v2/tasks",
     "/v2/accounts/{account_id}/tasks",
 ];

@@ -6,12 +6,16 @@
 
 mod accounts;
 mod accounts_words;
+mod changes;
+mod changes_words;
 mod charges;
 mod classifiers;
 mod classifiers_words;
 mod collection;
 mod consistency;
 mod cors;
+mod digests;
+mod digests_words;
 mod directory;
 mod documents;
 mod envelope;
@@ -31,6 +35,7 @@ mod lists;
 mod lists_words;
 mod maintenance;
 mod maintenance_words;
+mod news;
 mod numbers;
 mod numbers_words;
 mod openapi;
@@ -53,10 +58,13 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{Router, middleware};
 use serde::Deserialize;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{
     CompressionLevel,
-    compression::{CompressionLayer, predicate::SizeAbove},
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
 };
 use utoipa::openapi::OpenApi;
 
@@ -73,6 +81,7 @@ use crate::{
 pub use idempotency::IdempotencyConfig;
 pub(crate) use jobs::shown as shown_job;
 pub use limit::LimitConfig;
+pub use news::ChangesConfig;
 
 /// Answers shorter than this are not worth compressing, in bytes.
 const COMPRESS_ABOVE: u64 = 1024;
@@ -131,6 +140,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What a request may take.
     pub limits: HttpConfig,
+    /// Who waits for changes.
+    pub news: news::News,
     /// How often a client may ask.
     pub limiter: limit::Limiter,
     /// What is measured.
@@ -152,6 +163,10 @@ pub struct Parts {
 pub struct ApiConfig {
     /// What a request may take.
     pub limits: HttpConfig,
+    /// How changes are told.
+    pub changes: ChangesConfig,
+    /// When who listens is sent away.
+    pub stop: CancellationToken,
     /// How often a client may ask.
     pub rate: LimitConfig,
     /// Long work.
@@ -196,6 +211,7 @@ impl Api {
             authenticator,
             clock,
             limits: config.limits,
+            news: news::News::new(config.changes, config.stop),
             limiter: limit::Limiter::new(config.rate),
             metrics,
             serves_metrics: config.serves_metrics,
@@ -228,7 +244,8 @@ pub fn router(api: Api) -> Router {
     let inner = routes.with_state(api.clone()).merge(openapi::swagger_ui());
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(COMPRESS_ABOVE));
+        // What is packed is held back until there is enough of it; events must not be.
+        .compress_when(SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::SSE));
     // The inner router is a service, not merged: paths and methods change before it sees them.
     Router::new()
         .fallback_service(inner)

@@ -6,9 +6,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, charges, classifiers, collection, consistency, directory, documents, explain,
-    features, health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config,
-    tasks, tokens, words::ErrorAnswer,
+    Api, accounts, changes, charges, classifiers, collection, consistency, digests, directory,
+    documents, explain, features, health, jobs, lists, maintenance, numbers, porting, reconcile,
+    repair, system_config, tasks, tokens, words::ErrorAnswer,
 };
 
 /// The document without its routes.
@@ -27,6 +27,7 @@ use super::{
         (name = "settings", description = "What an operator tunes, for administrators"),
         (name = "maintenance", description = "Operations over many numbers, for administrators"),
         (name = "jobs", description = "The runs of such operations, for administrators"),
+        (name = "changes", description = "What became of numbers, for who keeps copies of its own"),
         (name = "tasks", description = "Bulk work by tables"),
         (name = "tokens", description = "The keys that sign tokens, and tokens that are denied"),
         (name = "health", description = "The process itself"),
@@ -113,6 +114,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(maintenance::run_command))
         .routes(routes!(maintenance::run_operation))
         .routes(routes!(consistency::get_consistency))
+        .routes(routes!(digests::get_digests))
+        .routes(routes!(changes::get_changes))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::cancel_job))

@@ -19,7 +19,7 @@ use super::{envelope::Tokens, fault::Fault};
 
 /// What was understood of a request.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is something that a request says")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 pub(super) struct Call {
     /// The method that is meant.
     pub method: Method,
@@ -84,6 +84,14 @@ impl Query {
     /// The first value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that says how many, from 1 to `most`.
+    pub(super) fn count(&self, name: &str, default: usize, most: usize) -> Result<usize, Fault> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        let count = text.parse().ok().filter(|count| (1..=most).contains(count));
+        let problem = format!("must be from 1 to {most}");
+        count.ok_or_else(|| Fault::invalid_parameter(name, &problem, text))
     }
 
     /// Whether a parameter says yes.

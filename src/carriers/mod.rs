@@ -1,67 +1,59 @@
 //! The carriers that this build knows as facts, those that somebody else runs, and two directories
 //! of places.
+//!
+//! A carrier that somebody else runs is one file: it implements [`OutsideCarrier`] over `http`, reads
+//! its `settings`, and says of itself what it can ([`Module`]). To add one: write its file, name the
+//! module here, and put its descriptor into [`CARRIERS`].
 
 mod directory;
+mod error;
+mod http;
+mod other;
 mod outside;
+mod registry;
+mod settings;
+mod telnyx;
+mod tollfree;
+mod unusable;
 
 pub use directory::{Directory, DirectoryError, Limits};
-pub use outside::{CarrierError, Offered, OutsideCarrier, OutsideCarriers, Wanted};
+pub use error::CarrierError;
+pub use outside::{Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted};
+pub use registry::{Ability, Descriptor, Module, Open};
+pub use unusable::Unusable;
 
-use crate::domain::CarrierName;
+use serde_json::{Map, Value};
 
-/// What is known of a carrier before it is asked anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Descriptor {
-    /// Its name in documents, configuration and URLs.
-    pub name: &'static str,
-    /// The longest prefix that it can search, in digits without the calling code.
-    pub longest_prefix: u8,
-    /// Whether its numbers are held by us and nobody has to be asked for them.
-    pub is_ours: bool,
-    /// Whether a number can be given this carrier; the others only search.
-    pub is_usable: bool,
-}
-
-const fn ours(name: &'static str, longest_prefix: u8) -> Descriptor {
-    Descriptor { name, longest_prefix, is_ours: true, is_usable: true }
-}
-
-const fn search_only(name: &'static str) -> Descriptor {
-    Descriptor { name, longest_prefix: 10, is_ours: true, is_usable: false }
-}
-
-const fn vendor(name: &'static str, longest_prefix: u8) -> Descriptor {
-    Descriptor { name, longest_prefix, is_ours: false, is_usable: true }
-}
+use crate::domain::{CarrierName, ConfigurationError};
 
 /// Every carrier, in the order in which the wire lists them.
 pub const CARRIERS: [Descriptor; 26] = [
-    vendor("knm_bandwidth2", 3),
-    vendor("knm_bandwidth", 3),
-    ours("knm_inum", 15),
-    ours("knm_local", 10),
-    ours("knm_inventory", 10),
-    ours("knm_managed", 15),
-    ours("knm_mdn", 0),
-    vendor("knm_other", 10),
-    search_only("knm_reserved"),
-    search_only("knm_reserved_reseller"),
-    vendor("knm_simwood", 3),
-    vendor("knm_telnyx", 3),
-    vendor("knm_vitelity", 3),
-    vendor("knm_voip_innovations", 3),
-    vendor("knm_voxbone", 3),
-    vendor("knm_didww", 3),
-    vendor("knm_flowroute", 3),
-    vendor("knm_inteliquent", 3),
-    vendor("knm_it_vocal", 3),
-    vendor("knm_level3", 3),
-    vendor("knm_o1", 3),
-    vendor("knm_peerless", 3),
-    vendor("knm_thinq", 3),
-    vendor("knm_verizon", 3),
-    vendor("knm_windstream", 3),
-    vendor("knm_ziron", 3),
+    Descriptor::tag("knm_bandwidth2"),
+    Descriptor::tag("knm_bandwidth"),
+    Descriptor::ours("knm_inum", 15),
+    Descriptor::ours("knm_local", 10),
+    Descriptor::ours("knm_inventory", 10),
+    Descriptor::ours("knm_managed", 15),
+    Descriptor::ours("knm_mdn", 0),
+    other::CARRIER,
+    Descriptor::search_only("knm_reserved"),
+    Descriptor::search_only("knm_reserved_reseller"),
+    Descriptor::tag("knm_simwood"),
+    telnyx::CARRIER,
+    Descriptor::tag("knm_vitelity"),
+    Descriptor::tag("knm_voip_innovations"),
+    Descriptor::tag("knm_voxbone"),
+    Descriptor::tag("knm_didww"),
+    Descriptor::tag("knm_flowroute"),
+    Descriptor::tag("knm_inteliquent"),
+    Descriptor::tag("knm_it_vocal"),
+    Descriptor::tag("knm_level3"),
+    Descriptor::tag("knm_o1"),
+    Descriptor::tag("knm_peerless"),
+    Descriptor::tag("knm_thinq"),
+    Descriptor::tag("knm_verizon"),
+    Descriptor::tag("knm_windstream"),
+    Descriptor::tag("knm_ziron"),
 ];
 
 /// The carrier of that name, if this build knows it.
@@ -75,6 +67,20 @@ pub fn find(name: &CarrierName) -> Option<&'static Descriptor> {
 #[must_use]
 pub fn named(text: &str) -> Option<CarrierName> {
     CarrierName::given(text).filter(|name| find(name).is_some())
+}
+
+/// Checks the settings of a vendor, by its name without `knm_`. Those of one that is no carrier, or
+/// that cannot be asked here, are not looked at.
+///
+/// # Errors
+///
+/// [`ConfigurationError`] names the first that cannot be used.
+pub fn check_settings(
+    vendor: &str,
+    members: &Map<String, Value>,
+) -> Result<(), ConfigurationError> {
+    let carrier = named(vendor).as_ref().and_then(find).and_then(|carrier| carrier.module);
+    carrier.map_or(Ok(()), |module| (module.open)(members).map(|_| ()))
 }
 
 #[cfg(test)]

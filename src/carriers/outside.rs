@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::{CarrierError, Module, find};
 use crate::domain::{AccountId, CarrierName, E164};
 
 /// What is looked for.
@@ -30,10 +31,34 @@ pub struct Offered {
     pub data: Option<Value>,
 }
 
-/// What a carrier did not do.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CarrierError(pub String);
+/// A number that is to be bought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The number, as it was found.
+    pub offered: Offered,
+    /// Our own name for this purchase: the same however often it is tried.
+    pub reference: String,
+}
+
+/// Whether a carrier's number is ours.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ownership {
+    /// It is, with what is to be kept of it.
+    Ours(Option<Value>),
+    /// It is not, and nothing that was asked for will make it ours.
+    NotOurs,
+    /// Nobody can say, or not yet.
+    Unknown,
+}
+
+/// What became of a number that was to be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// It is not ours any more.
+    Done,
+    /// This carrier takes nothing back, or not from us.
+    Unsupported,
+}
 
 /// A carrier that somebody else runs. Who calls it puts an end to calls that take too long, and
 /// survives a panic.
@@ -58,25 +83,77 @@ pub trait OutsideCarrier: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`] in the carrier's words: the number was not bought.
-    async fn acquire(&self, offered: &Offered) -> Result<Option<Value>, CarrierError>;
+    /// [`CarrierError`] in the carrier's words: the number was not bought, unless the error says
+    /// that it is in doubt.
+    async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError>;
+
+    /// Says whether a number is ours of which nobody knows how its purchase ended.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError`]: nobody can say.
+    async fn owned(&self, _order: &Order) -> Result<Ownership, CarrierError> {
+        Ok(Ownership::Unknown)
+    }
+
+    /// Gives a number back. One that is not there any more was given back; so it may be asked for
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError`] in the carrier's words: it is to be tried again.
+    async fn disconnect(
+        &self,
+        _number: &E164,
+        _data: Option<&Value>,
+    ) -> Result<Returned, CarrierError> {
+        Ok(Returned::Unsupported)
+    }
 }
 
 /// The outside carriers that this process can ask.
 #[derive(Clone, Debug, Default)]
-pub struct OutsideCarriers(BTreeMap<CarrierName, Arc<dyn OutsideCarrier>>);
+pub struct OutsideCarriers {
+    given: BTreeMap<CarrierName, Arc<dyn OutsideCarrier>>,
+    /// Whether those of this build are among them.
+    has_standard: bool,
+}
 
 impl OutsideCarriers {
-    /// Adds one under its name.
+    /// All that this build has a module for.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self { given: BTreeMap::new(), has_standard: true }
+    }
+
+    /// Adds one under its name, in place of this build's.
     #[must_use]
     pub fn with(mut self, name: CarrierName, carrier: Arc<dyn OutsideCarrier>) -> Self {
-        self.0.insert(name, carrier);
+        self.given.insert(name, carrier);
         self
     }
 
-    /// The carrier of that name, if it can be asked.
+    /// Whether there is none.
     #[must_use]
-    pub fn get(&self, name: &CarrierName) -> Option<&Arc<dyn OutsideCarrier>> {
-        self.0.get(name)
+    pub fn is_empty(&self) -> bool {
+        self.given.is_empty() && !self.has_standard
+    }
+
+    /// Whether the carrier of that name can be asked.
+    #[must_use]
+    pub fn has(&self, name: &CarrierName) -> bool {
+        self.given(name).is_some() || self.module(name).is_some()
+    }
+
+    /// The carrier that was added under that name.
+    #[must_use]
+    pub fn given(&self, name: &CarrierName) -> Option<&Arc<dyn OutsideCarrier>> {
+        self.given.get(name)
+    }
+
+    /// How this build asks the carrier of that name.
+    #[must_use]
+    pub fn module(&self, name: &CarrierName) -> Option<&'static Module> {
+        find(name).and_then(|carrier| carrier.module).filter(|_| self.has_standard)
     }
 }

@@ -10,15 +10,16 @@ use uuid::Uuid;
 use crate::{
     api::{Api, ApiConfig},
     auth::{Authenticator, KeySource, Revoked},
+    carriers::OutsideCarriers,
     config::Config,
     domain::{Clock, clock::SystemClock},
     follower::{Follower, FollowerWatch},
     jobs::{JobRepository, Jobs},
     maintenance::OPERATIONS,
     repository::{
-        AccountRepository, FeatureSettingsRepository, FeedRepository, KeyRepository, LocalWrites,
-        NumberRepository, RequestRepository, RevokedRepository, SettingsRepository,
-        system_databases,
+        AccountRepository, EventRepository, FeatureSettingsRepository, FeedRepository,
+        KeyRepository, LocalWrites, NumberRepository, RequestRepository, RevokedRepository,
+        SettingsRepository, system_databases,
     },
     service::{AccountRule, NumberService},
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
@@ -64,6 +65,7 @@ pub(super) fn build_service(
     let rule = if config.manages_accounts() { AccountRule::Ours } else { AccountRule::Foreign };
     let features = FeatureSettingsRepository::new(Arc::clone(store));
     NumberService::new(numbers, accounts, settings, rule, features)
+        .with_carriers(OutsideCarriers::standard())
 }
 
 /// The system's clock.
@@ -127,7 +129,8 @@ pub(super) fn build_follower(
     let (clock, settings) = (clock(), SettingsRepository::new(Arc::clone(store)));
     let numbers = NumberRepository::new(Arc::clone(store), Arc::clone(&clock), settings);
     let feeds = FeedRepository::new(Arc::clone(store));
-    Follower::new(numbers, feeds, writes, clock, config.follower.clone(), stop)
+    let events = EventRepository::beside(&numbers);
+    Follower::new(numbers, feeds, events, writes, clock, config.follower.clone(), stop)
 }
 
 /// The HTTP face over a store. Its jobs go on until `stop`.
@@ -146,7 +149,9 @@ pub(super) async fn build_api(
         limits: config.http.clone(),
         tasks: config.tasks,
         rate: config.rate_limit,
-        jobs: build_jobs(config, store, service.clone(), stop),
+        jobs: build_jobs(config, store, service.clone(), stop.clone()),
+        changes: config.changes.clone(),
+        stop,
         follower,
         requests: RequestRepository::new(Arc::clone(store), Arc::clone(&clock)),
         serves_metrics: config.metrics_listen()?.is_none(),

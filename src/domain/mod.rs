@@ -27,6 +27,7 @@ pub mod e164;
 pub mod feature;
 pub mod feature_list;
 pub mod history;
+pub mod members;
 pub mod nanp;
 pub mod number;
 pub mod numbering;

@@ -40,6 +40,8 @@ pub struct JobsConfig {
     pub age_every_h: u32,
     /// How many hours lie between two runs of `expire`; 0 for never.
     pub expire_every_h: u32,
+    /// How many minutes lie between two runs of `settle`, when there is something to do; 0 for never.
+    pub settle_every_min: u32,
     /// The longest that a client may wait for the end of a job, in seconds.
     pub wait_max_s: u64,
 }
@@ -102,6 +104,7 @@ impl Default for JobsConfig {
             audit_at: String::new(),
             age_every_h: 0,
             expire_every_h: 0,
+            settle_every_min: 0,
             wait_max_s: 25,
         }
     }

@@ -164,6 +164,12 @@ pub trait Work: Debug + Send + Sync {
     /// document is in the outcome.
     async fn page(&self, page: &PageContext<'_>) -> Result<PageOutcome, Error>;
 
+    /// Whether the numbers that it deletes leave our stock, so that they are given back to their
+    /// carriers.
+    fn gives_back(&self) -> bool {
+        false
+    }
+
     /// Does outside what has to be done before these documents are written: they are recorded, and
     /// some may be written already by a process before this one. Returns those that must not be
     /// written, and why.

@@ -9,7 +9,8 @@ use super::{
     scope::{Form, Over, Scope},
 };
 use crate::{
-    repository::{Applied, Job, Way},
+    domain::E164,
+    repository::{Applied, Job, RecordedSet, Way},
     service::{Error, Failure, NumberService, PageOutcome},
 };
 
@@ -33,6 +34,10 @@ struct Replay {
 /// What is found of a number that has an address or a name again which was taken off it outside. The
 /// journal says what the number was, but not whether whoever provides that would do so again.
 const TO_BE_PROVIDED: &str = "features_to_provide_again";
+
+/// What is found of a number that is stored again, and that its carrier has back by now: it is to be
+/// bought anew.
+const GIVEN_BACK: &str = "given_back_to_carrier";
 
 const ARGUMENTS: &[Argument] = &[Argument {
     name: "job",
@@ -94,6 +99,23 @@ impl Replay {
     }
 }
 
+impl Replay {
+    /// Of the numbers that are stored again when these sets are taken back, those that their carriers
+    /// have back. Those that wait for it are not given back from here on.
+    async fn numbers_back(
+        &self,
+        page: &PageContext<'_>,
+        sets: &[RecordedSet],
+    ) -> Result<Vec<E164>, Error> {
+        let deleted: Vec<E164> = page.service.numbers_deleted(sets)?;
+        if let Some(live) = page.live {
+            // One that is being given back at this moment is refused before it is written.
+            live.hold_many(deleted.iter().cloned()).await?;
+        }
+        page.service.given_back(&deleted).await
+    }
+}
+
 fn id_of<'a>(job: &Preparation<'a>) -> &'a str {
     job.arguments.get("job").and_then(Value::as_str).unwrap_or_default()
 }
@@ -130,6 +152,10 @@ impl Work for Replay {
         Over::Once
     }
 
+    fn gives_back(&self) -> bool {
+        self.planned.as_ref().is_some_and(|work| work.gives_back())
+    }
+
     async fn before_write(&self, service: &NumberService, ids: &[String]) -> Vec<(String, Error)> {
         match &self.planned {
             Some(work) => work.before_write(service, ids).await,
@@ -160,8 +186,13 @@ impl Work for Replay {
             next: Some(part.place),
             ..PageOutcome::default()
         };
+        let back = if backwards { self.numbers_back(page, &part.sets).await? } else { Vec::new() };
         let applied = page.service.carry_out_recorded(&part.sets, self.way).await;
         for (set, applied) in part.sets.iter().zip(applied) {
+            if matches!(applied, Applied::Written) && back.iter().any(|id| id.as_str() == set.id())
+            {
+                outcome.found.push((GIVEN_BACK, set.id().to_owned()));
+            }
             match applied {
                 Applied::Written if backwards && page.service.is_to_be_provided_again(set) => {
                     outcome.found.push((TO_BE_PROVIDED, set.id().to_owned()));

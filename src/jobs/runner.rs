@@ -18,7 +18,7 @@ use super::{
     scope::Unit,
 };
 use crate::{
-    domain::Actor,
+    domain::{Actor, E164},
     repository::{
         Applied, Job, JobFailure, JobRepository, PlannedSet, RecordedPage, RecordedSet, Report,
         RepositoryError, RowResult, Way,
@@ -327,7 +327,20 @@ impl Run<'_> {
     async fn before_write(&self, sets: &[RecordedSet]) -> HashMap<String, Failed> {
         let ids: Vec<String> = sets.iter().map(|set| set.id().to_owned()).collect();
         let refused = self.work.before_write(self.service, &ids).await;
-        refused.into_iter().map(|(id, err)| (id, Failed::from(err))).collect()
+        let failed = |(id, err)| (id, Failed::from(err));
+        let mut refused: HashMap<_, _> = refused.into_iter().map(failed).collect();
+        let open = sets.iter().filter(|set| !refused.contains_key(set.id()));
+        let open: Vec<&RecordedSet> = open.collect();
+        let gives_back = self.work.gives_back();
+        match self.service.see_to_carriers(&open, gives_back).await {
+            Ok(more) => refused.extend(more.into_iter().map(failed)),
+            // Nothing may be deleted of which nobody would know any more that it costs money.
+            Err(err) => {
+                let all = open.iter().map(|set| (set.id().to_owned(), Failed::from(err.clone())));
+                refused.extend(all);
+            }
+        }
+        refused
     }
 
     /// What follows once it is known what became of these sets.
@@ -339,6 +352,10 @@ impl Run<'_> {
         let certain = ids(|outcome| outcome.as_ref().map_or_else(|it| !it.is_in_doubt, |_| true));
         if !certain.is_empty() {
             self.work.after_write(self.service, &certain).await;
+        }
+        if self.work.gives_back() {
+            let gone = certain.iter().filter_map(|id| E164::parse(id).ok());
+            self.service.give_back_soon(gone.collect());
         }
         let written = ids(|outcome| *outcome == Ok(true));
         if !written.is_empty() {

@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::JobsConfig;
 
+/// The seconds of a minute.
+const MINUTE: i64 = 60;
 /// The seconds of an hour.
 const HOUR: i64 = 3600;
 
@@ -15,6 +17,8 @@ pub(super) struct Turn<'a> {
     pub(super) operation: &'static str,
     /// Whether it removes something, so that it has to be confirmed.
     is_confirmed: bool,
+    /// Whether it only runs when something is open between us and carriers.
+    pub(super) waits_for_work: bool,
     when: When<'a>,
 }
 
@@ -25,15 +29,24 @@ enum When<'a> {
     At(&'a str),
     /// At full multiples of so many hours, in UTC; never for 0.
     EveryHours(u32),
+    /// At full multiples of so many minutes, in UTC; never for 0.
+    EveryMinutes(u32),
 }
 
 /// Everything that runs by the clock.
-pub(super) fn turns(limits: &JobsConfig) -> [Turn<'_>; 3] {
-    let turn = |operation, is_confirmed, when| Turn { operation, is_confirmed, when };
+pub(super) fn turns(limits: &JobsConfig) -> [Turn<'_>; 4] {
+    let turn = |operation, is_confirmed, when| Turn {
+        operation,
+        is_confirmed,
+        waits_for_work: false,
+        when,
+    };
+    let settle = turn("settle", false, When::EveryMinutes(limits.settle_every_min));
     [
         turn("audit", false, When::At(&limits.audit_at)),
         turn("age", false, When::EveryHours(limits.age_every_h)),
         turn("expire", true, When::EveryHours(limits.expire_every_h)),
+        Turn { waits_for_work: true, ..settle },
     ]
 }
 
@@ -42,7 +55,8 @@ impl Turn<'_> {
     pub(super) fn last(&self, now: Timestamp) -> Option<Timestamp> {
         match self.when {
             When::At(at) => last_at(at, now),
-            When::EveryHours(hours) => last_multiple(hours, now),
+            When::EveryHours(hours) => last_multiple(i64::from(hours) * HOUR, now),
+            When::EveryMinutes(minutes) => last_multiple(i64::from(minutes) * MINUTE, now),
         }
     }
 
@@ -67,10 +81,10 @@ fn last_at(at: &str, now: Timestamp) -> Option<Timestamp> {
     turn.checked_sub(SignedDuration::from_hours(24)).ok()
 }
 
-/// The last time at or before `now` that is a full multiple of so many hours.
-fn last_multiple(hours: u32, now: Timestamp) -> Option<Timestamp> {
+/// The last time at or before `now` that is a full multiple of so many seconds.
+fn last_multiple(seconds: i64, now: Timestamp) -> Option<Timestamp> {
     let now = now.as_second();
-    let into = now.checked_rem_euclid(i64::from(hours) * HOUR)?;
+    let into = now.checked_rem_euclid(seconds)?;
     Timestamp::from_second(now - into).ok()
 }
 
@@ -79,7 +93,7 @@ mod tests {
     use super::*;
 
     fn check(when: When<'_>, now: &str, turn: Option<&str>) {
-        let audit = Turn { operation: "audit", is_confirmed: false, when };
+        let audit = Turn { operation: "audit", is_confirmed: false, waits_for_work: false, when };
         let found = audit.last(now.parse().unwrap());
         assert_eq!(found.map(|turn| turn.to_string()).as_deref(), turn, "{when:?} {now}");
     }
@@ -107,11 +121,21 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_every_so_many_minutes_is_at_their_multiples() {
+        let check = |minutes, now: &str, turn: Option<&str>| {
+            check(When::EveryMinutes(minutes), now, turn);
+        };
+        check(5, "2026-03-01T11:59:59Z", Some("2026-03-01T11:55:00Z"));
+        check(1, "2026-03-01T12:00:00.5Z", Some("2026-03-01T12:00:00Z"));
+        check(0, "2026-03-01T12:00:00Z", None);
+    }
+
+    #[test]
     fn what_removes_something_is_confirmed() {
         let limits = JobsConfig::default();
         let members: Vec<_> =
             turns(&limits).iter().map(|it| (it.operation, it.members().len())).collect();
-        assert_eq!(members, [("audit", 1), ("age", 1), ("expire", 2)]);
+        assert_eq!(members, [("audit", 1), ("age", 1), ("expire", 2), ("settle", 1)]);
         assert!(turns(&limits).iter().all(|turn| turn.last(Timestamp::UNIX_EPOCH).is_none()));
     }
 }

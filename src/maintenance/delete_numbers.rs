@@ -20,8 +20,8 @@ impl Operation for DeleteNumbers {
     }
 
     fn summary(&self) -> &'static str {
-        "Numbers are gone, with their copies, whatever their states. Their features are taken off; \
-         their carriers are not told."
+        "Numbers are gone, with their copies, whatever their states. Their features are taken off, \
+         and they are given back to their carriers."
     }
 
     fn forms(&self) -> &'static [Form] {
@@ -64,6 +64,10 @@ impl Work for Delete {
                 Ok(PageOutcome::default())
             }
         }
+    }
+
+    fn gives_back(&self) -> bool {
+        true
     }
 
     async fn before_write(&self, service: &NumberService, ids: &[String]) -> Vec<(String, Error)> {

@@ -73,6 +73,10 @@ impl Work for Expiring {
         }
     }
 
+    fn gives_back(&self) -> bool {
+        true
+    }
+
     async fn before_write(&self, service: &NumberService, ids: &[String]) -> Vec<(String, Error)> {
         service.take_features_off(&self.parting, ids).await
     }

@@ -20,6 +20,7 @@ mod release_account;
 mod remove_orphan_mirrors;
 mod remove_orphan_numbers;
 mod remove_wrong_assignments;
+mod settle;
 mod telling;
 
 use crate::jobs::Operation;
@@ -45,4 +46,5 @@ pub const OPERATIONS: &[&dyn Operation] = &[
     &remove_orphan_mirrors::RemoveOrphanMirrors,
     &remove_orphan_numbers::RemoveOrphanNumbers,
     &remove_wrong_assignments::RemoveWrongAssignments,
+    &settle::Settle,
 ];

@@ -24,7 +24,8 @@ impl Operation for PurgeNumbers {
     }
 
     fn summary(&self) -> &'static str {
-        "The numbers that are in a state are gone, with their copies. Their carriers are not told."
+        "The numbers that are in a state are gone, with their copies. Those that were ours are given \
+         back to their carriers."
     }
 
     fn arguments(&self) -> &'static [Argument] {
@@ -66,6 +67,10 @@ impl Work for Purging {
         let (prefix, after, limit) = (prefix.as_deref(), page.after, page.limit);
         let stretch = Stretch { database: &database, prefix, after, limit };
         page.service.purge_page(page.actor, self.purge, stretch).await
+    }
+
+    fn gives_back(&self) -> bool {
+        true
     }
 
     async fn before_write(&self, service: &NumberService, ids: &[String]) -> Vec<(String, Error)> {

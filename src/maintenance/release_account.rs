@@ -50,6 +50,10 @@ impl Work for Releasing {
         page.service.release_page(page.actor, &account, page.after, page.limit).await
     }
 
+    fn gives_back(&self) -> bool {
+        true
+    }
+
     async fn before_write(&self, service: &NumberService, ids: &[String]) -> Vec<(String, Error)> {
         service.take_features_off(&self.parting, ids).await
     }

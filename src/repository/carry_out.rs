@@ -8,7 +8,10 @@ use super::{
     NumberRepository, RepositoryError,
     journal::{Found, PlannedSet, RecordedSet, Resolution},
 };
-use crate::store::{CommitError, Committed, DbName, Expect, Kind, StoreError, WriteSet};
+use crate::{
+    domain::{E164, Number},
+    store::{CommitError, Committed, DbName, Expect, Kind, StoreError, WriteSet},
+};
 
 /// How often a set is looked at again because a copy was changed in between.
 const TRIES: u32 = 4;
@@ -101,6 +104,40 @@ impl NumberRepository {
         };
         let results = results.into_iter().zip(sets);
         results.map(|(result, set)| result.unwrap_or_else(|| lost(set))).collect()
+    }
+
+    /// The numbers that these sets delete, each as it is before, with its revision.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Undecodable`].
+    pub fn numbers_deleted<'a>(
+        &self,
+        sets: impl IntoIterator<Item = &'a RecordedSet>,
+    ) -> Result<Vec<(Number, String)>, RepositoryError> {
+        let deleted = sets.into_iter().filter_map(|set| {
+            // The carriers' stock is no number.
+            let id = E164::parse(set.id()).ok()?;
+            let (body, rev) = set.deleted()?;
+            Some(self.decode(&id, body).map(|number| (number, rev.to_owned())))
+        });
+        deleted.collect()
+    }
+
+    /// The numbers that these sets make.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Undecodable`].
+    pub fn numbers_made<'a>(
+        &self,
+        sets: impl IntoIterator<Item = &'a RecordedSet>,
+    ) -> Result<Vec<Number>, RepositoryError> {
+        let made = sets.into_iter().filter_map(|set| {
+            let id = E164::parse(set.id()).ok()?;
+            Some(self.decode(&id, set.made()?))
+        });
+        made.collect()
     }
 
     fn resolve(

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::search_settings::whole;
+use super::settings::whole;
 use crate::domain::ConfigurationError;
 
 const HOUR: i64 = 3600;

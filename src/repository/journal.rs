@@ -277,6 +277,27 @@ impl RecordedSet {
         names.map(String::as_str).filter(|name| !is_kept(name)).collect()
     }
 
+    /// The number's document and its revision, when the set deletes it.
+    pub(super) fn deleted(&self) -> Option<(&Body, &str)> {
+        let head = self.number().filter(|head| head.tombstone.is_some())?;
+        Some((head.before.as_ref()?, head.expected.as_deref()?))
+    }
+
+    /// The number's document, when the set makes it.
+    pub(super) fn made(&self) -> Option<&Body> {
+        let head = self.number().filter(|head| head.expected.is_none())?;
+        head.after.as_ref()
+    }
+
+    /// The write of the number itself; none for a set that is about something else.
+    fn number(&self) -> Option<&Recorded> {
+        // Behind the sign is the number; what has none is the carriers' stock.
+        let is_of_numbers = |head: &&Recorded| {
+            head.database.strip_prefix(NUMBERS).is_some_and(|it| it.starts_with('+'))
+        };
+        self.0.first().filter(is_of_numbers)
+    }
+
     /// Where the documents of the set are.
     pub(super) fn places(&self) -> impl Iterator<Item = (String, String)> {
         self.0.iter().map(Recorded::place)

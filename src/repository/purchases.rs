@@ -5,9 +5,14 @@ use serde_json::{Value, json};
 
 use super::{NumberRepository, OWN_DATABASE, RepositoryError, write_id};
 use crate::{
-    domain::{AccountId, CarrierName, E164},
-    store::{Body, DbName, Expect, Kind, Rev, WRITE_ID, Write},
+    domain::{AccountId, CarrierName, E164, State},
+    store::{
+        Body, DbName, Document, Expect, IdRange, Kind, Order, Query, Question, Rev, WRITE_ID, Write,
+    },
 };
+
+/// What the ids begin with; the number follows.
+const PREFIX: &str = "purchase:";
 
 /// A number that is being bought.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,26 +23,61 @@ pub struct Purchase {
     pub carrier: CarrierName,
     /// The account that is to have it.
     pub account: AccountId,
+    /// The state that it is to be in.
+    pub state: State,
+    /// Our own name for the purchase, which the carrier is told where it has a place for it.
+    pub reference: String,
     /// Whether the carrier has sold it.
     pub is_bought: bool,
-    /// What is to be kept of it.
+    /// What the carrier needs to know; what is to be kept of it once it is sold.
     pub data: Option<Value>,
     /// When that was written, in Gregorian seconds.
     pub modified: i64,
+    /// How often it was asked about in vain, since nobody knows how it ended.
+    pub tries: u32,
+    /// Why, the last time.
+    pub reason: Option<String>,
     rev: Option<Rev>,
 }
 
 impl Purchase {
     /// A purchase that begins.
     #[must_use]
-    pub fn begin(number: E164, carrier: CarrierName, account: AccountId) -> Self {
-        Self { number, carrier, account, is_bought: false, data: None, modified: 0, rev: None }
+    pub fn begin(
+        number: E164,
+        carrier: CarrierName,
+        account: AccountId,
+        state: State,
+        data: Option<Value>,
+    ) -> Self {
+        Self {
+            number,
+            carrier,
+            account,
+            state,
+            reference: write_id(),
+            is_bought: false,
+            data,
+            modified: 0,
+            tries: 0,
+            reason: None,
+            rev: None,
+        }
     }
 
-    /// The same purchase, tried again at this carrier for this account.
+    /// This purchase in place of an earlier one of the number, of which nobody knows how it ended.
+    /// At the same carrier it is the same purchase to it.
     #[must_use]
-    pub fn again(self, carrier: CarrierName, account: AccountId) -> Self {
-        Self { carrier, account, ..self }
+    pub fn in_place_of(self, earlier: Self) -> Self {
+        let is_same = earlier.carrier == self.carrier;
+        let reference = if is_same { earlier.reference } else { self.reference };
+        Self { reference, rev: earlier.rev, ..self }
+    }
+
+    /// The same purchase, asked about in vain.
+    #[must_use]
+    pub fn in_doubt(self, reason: String) -> Self {
+        Self { tries: self.tries.saturating_add(1), reason: Some(reason), ..self }
     }
 
     /// The same purchase, once the carrier has sold.
@@ -47,7 +87,7 @@ impl Purchase {
     }
 
     fn id(number: &E164) -> String {
-        format!("purchase:{number}")
+        format!("{PREFIX}{number}")
     }
 
     fn encode(&self) -> Body {
@@ -56,8 +96,12 @@ impl Purchase {
             "number": self.number.as_str(),
             "carrier": self.carrier.as_str(),
             "account": self.account.as_str(),
+            "state": self.state.as_str(),
+            "reference": self.reference,
             "is_bought": self.is_bought,
             "carrier_data": self.data,
+            "tries": self.tries,
+            "reason": self.reason,
             "pvt_modified": self.modified,
             WRITE_ID: write_id(),
         });
@@ -65,17 +109,25 @@ impl Purchase {
         body
     }
 
-    fn decode(body: &Body, rev: Rev) -> Option<Self> {
+    fn decode(found: Document) -> Result<Self, RepositoryError> {
+        let body = &found.body;
         let text = |key: &str| body.get(key).and_then(Value::as_str);
-        Some(Self {
-            number: E164::parse(text("number")?).ok()?,
-            carrier: CarrierName::read(text("carrier")?)?,
-            account: AccountId::parse(text("account")?).ok()?,
-            is_bought: body.get("is_bought")?.as_bool()?,
-            data: body.get("carrier_data").filter(|data| !data.is_null()).cloned(),
-            modified: body.get("pvt_modified")?.as_i64()?,
-            rev: Some(rev),
-        })
+        let read = || {
+            Some(Self {
+                number: E164::parse(text("number")?).ok()?,
+                carrier: CarrierName::read(text("carrier")?)?,
+                account: AccountId::parse(text("account")?).ok()?,
+                state: State::parse(text("state")?).ok()?,
+                reference: text("reference")?.to_owned(),
+                is_bought: body.get("is_bought")?.as_bool()?,
+                data: body.get("carrier_data").filter(|data| !data.is_null()).cloned(),
+                modified: body.get("pvt_modified")?.as_i64()?,
+                tries: u32::try_from(body.get("tries")?.as_u64()?).ok()?,
+                reason: text("reason").map(str::to_owned),
+                rev: Some(found.rev.clone()),
+            })
+        };
+        read().ok_or(RepositoryError::Conflict { id: found.id })
     }
 }
 
@@ -90,8 +142,32 @@ impl NumberRepository {
         let Some(found) = self.store.get(&DbName::new(OWN_DATABASE), &id).await?.live() else {
             return Ok(None);
         };
-        let purchase = Purchase::decode(&found.body, found.rev);
-        purchase.map(Some).ok_or(RepositoryError::Conflict { id })
+        Purchase::decode(found).map(Some)
+    }
+
+    /// A page of the purchases that are under way or were not finished, by number, behind `after`.
+    /// And where the next page goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Store`]. One that cannot be read is a [`RepositoryError::Conflict`] of its
+    /// own.
+    pub async fn open_purchases(
+        &self,
+        after: Option<&E164>,
+        limit: usize,
+    ) -> Result<(Vec<Result<Purchase, RepositoryError>>, Option<E164>), RepositoryError> {
+        let query = Query {
+            question: Question::All,
+            range: IdRange::starting_with(PREFIX),
+            order: Order::Ascending,
+            after: after.map(Purchase::id),
+            limit,
+        };
+        let page = self.store.query(&DbName::new(OWN_DATABASE), &query).await?;
+        let next = page.next.as_deref().and_then(|id| id.strip_prefix(PREFIX));
+        let next = next.and_then(|number| E164::parse(number).ok());
+        Ok((page.documents.into_iter().map(Purchase::decode).collect(), next))
     }
 
     /// Writes a purchase down.

@@ -1,13 +1,13 @@
 //! The settings of looking for numbers: the platform's, those of one account, and the addresses of
 //! the two directories.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::{
     RepositoryError, SETTINGS_DATABASE, SettingsError, SettingsRepository,
-    settings::{carriers, flag, text, wrong},
+    settings::{carriers, flag, text, whole},
 };
 use crate::{
     domain::{AccountId, CarrierName, ConfigurationError, account_database},
@@ -23,7 +23,7 @@ const LONGEST_WAIT: i64 = 600_000;
 /// Seconds of the two days whose offers are kept, less the one that may just have begun.
 const LONGEST_OFFER: i64 = 86_400;
 
-/// How numbers are looked for and bought.
+/// How numbers are looked for, bought and given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchSettings {
     /// The most numbers that one source is asked for (`maximum_search_quantity`).
@@ -38,6 +38,13 @@ pub struct SearchSettings {
     pub claim_ttl: i64,
     /// How long a carrier may take to sell (`number_purchase_timeout_ms`).
     pub purchase_timeout: Duration,
+    /// How long a carrier may take to take a number back (`number_disconnect_timeout_ms`).
+    pub disconnect_timeout: Duration,
+    /// The pause in seconds before a carrier is asked again to take a number back, or whether it
+    /// sold one (`number_settle_retry_s`); it doubles each time.
+    pub settle_retry: i64,
+    /// The longest such pause (`number_settle_retry_max_s`).
+    pub settle_retry_max: i64,
     /// The most numbers that are generated at once (`maximum_generate_quantity`).
     pub generated: usize,
     /// How long a directory may take (`directory_timeout_ms`).
@@ -82,6 +89,9 @@ impl SearchSettings {
             offer_ttl: whole("number_offer_ttl_s", 3600, 1..=LONGEST_OFFER)?,
             claim_ttl: whole("number_claim_ttl_s", 60, 1..=LONGEST_OFFER)?,
             purchase_timeout: wait("number_purchase_timeout_ms", 20_000)?,
+            disconnect_timeout: wait("number_disconnect_timeout_ms", 30_000)?,
+            settle_retry: whole("number_settle_retry_s", 60, 1..=LONGEST_OFFER)?,
+            settle_retry_max: whole("number_settle_retry_max_s", 21_600, 1..=LONGEST_OFFER)?,
             generated: size("maximum_generate_quantity", 10_000)?,
             directory_timeout: wait("directory_timeout_ms", 5000)?,
             directory_bytes: size("directory_answer_bytes", 1_000_000)?,
@@ -162,23 +172,6 @@ fn scope(body: Option<Body>) -> Body {
         Some(Value::Object(members)) => members,
         _ => Body::new(),
     }
-}
-
-/// A whole number within a range; texts count, as KAZOO's tools sometimes write them.
-pub(super) fn whole(
-    members: &Map<String, Value>,
-    key: &'static str,
-    default: i64,
-    range: RangeInclusive<i64>,
-) -> Result<i64, ConfigurationError> {
-    let given = match members.get(key) {
-        None | Some(Value::Null) => return Ok(default),
-        Some(Value::String(text)) => text.parse().ok(),
-        Some(value) => value.as_i64(),
-    };
-    let (low, high) = (range.start(), range.end());
-    let reason = || format!("is not a whole number from {low} to {high}");
-    given.filter(|given| range.contains(given)).ok_or_else(|| wrong(key, reason()))
 }
 
 fn size(

@@ -15,6 +15,7 @@ use super::{
     OWN_DATABASE, SETTINGS_DATABASE, expiry_settings::ExpirySettings,
     search_settings::SearchSettings, write_id,
 };
+pub(super) use crate::domain::members::{flag, text, texts, whole, wrong};
 use crate::{
     domain::{
         CarrierName, ConfigurationError, FeatureRules, Numbering, Prices, ReleaseRules, State,
@@ -314,47 +315,4 @@ fn carrier(
         }
     }
     Ok(None)
-}
-
-pub(super) fn text<'a>(
-    members: &'a Map<String, Value>,
-    key: &'static str,
-) -> Result<Option<&'a str>, ConfigurationError> {
-    match members.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(wrong(key, "is not a text".to_owned())),
-    }
-}
-
-pub(super) fn texts(
-    members: &Map<String, Value>,
-    key: &'static str,
-) -> Result<Option<Vec<String>>, ConfigurationError> {
-    let items = match members.get(key) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Array(items)) => items,
-        Some(_) => return Err(wrong(key, "is not a list".to_owned())),
-    };
-    let text = |item: &Value| item.as_str().map(str::to_owned);
-    let texts: Option<Vec<_>> = items.iter().map(text).collect();
-    texts.map(Some).ok_or_else(|| wrong(key, "holds something that is not a text".to_owned()))
-}
-
-/// A flag; texts count, as KAZOO's tools sometimes write them.
-pub(super) fn flag(
-    members: &Map<String, Value>,
-    key: &'static str,
-) -> Result<Option<bool>, ConfigurationError> {
-    match members.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(flag)) => Ok(Some(*flag)),
-        Some(Value::String(text)) if text == "true" => Ok(Some(true)),
-        Some(Value::String(text)) if text == "false" => Ok(Some(false)),
-        Some(_) => Err(wrong(key, "is neither true nor false".to_owned())),
-    }
-}
-
-pub(super) fn wrong(key: &'static str, reason: String) -> ConfigurationError {
-    ConfigurationError { key: key.to_owned(), reason }
 }

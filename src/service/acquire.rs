@@ -7,9 +7,10 @@
 use super::{
     Error, NumberService,
     outside::{Unanswered, ask},
+    settling::order_of,
 };
 use crate::{
-    carriers::{self, Offered},
+    carriers,
     domain::{AccountId, Actor, CarrierName, E164, Lineage, Number, State},
     repository::{Offer, Purchase, RepositoryError, Saved, Settings, StockItem},
 };
@@ -159,13 +160,23 @@ impl NumberService {
     async fn buy(&self, by: &Acquiring<'_>, number: &mut Number) -> Result<(), Error> {
         let account = &by.taker.account;
         let name = number.carrier.clone();
-        let fault = || Error::Carrier { number: number.id.clone(), carrier: name.clone() };
-        // In a rehearsal nobody outside is asked, and nothing would say that it was bought.
-        let Some(carrier) = self.outside.get(&name).cloned().filter(|_| !self.rehearses) else {
-            return Err(fault());
+        let id = number.id.clone();
+        // Why is for who runs the platform; it is in the log as well.
+        let fault = |reason: Option<&Unanswered>| Error::Carrier {
+            number: id.clone(),
+            carrier: name.clone(),
+            reason: reason.filter(|_| by.actor.is_admin).map(Unanswered::told),
         };
-        let purchase = match self.numbers.purchase(&number.id).await? {
-            None => Purchase::begin(number.id.clone(), name.clone(), account.clone()),
+        // In a rehearsal nobody outside is asked, and nothing would say that it was bought.
+        let Some(carrier) = self.carrier(&name).await.filter(|_| !self.rehearses) else {
+            return Err(fault(None));
+        };
+        let (id, data) = (number.id.clone(), number.carrier_data.clone());
+        let new = Purchase::begin(id, name.clone(), account.clone(), number.state, data);
+        let earlier = self.numbers.purchase(&number.id).await?;
+        let was_in_doubt = earlier.is_some();
+        let purchase = match earlier {
+            None => new,
             Some(it) if it.is_bought && it.account == *account && it.carrier == name => {
                 number.carrier_data = it.data;
                 return Ok(());
@@ -174,12 +185,11 @@ impl NumberService {
                 return Err(Error::Conflict);
             }
             // Nobody knows how it ended. Asked again, a carrier says so.
-            Some(it) => it.again(name.clone(), account.clone()),
+            Some(it) => new.in_place_of(it),
         };
         let purchase = self.numbers.keep_purchase(purchase).await?;
-        let offered = Offered { number: number.id.clone(), data: number.carrier_data.clone() };
-        let limit = by.settings.search.purchase_timeout;
-        let question = async move { carrier.acquire(&offered).await };
+        let (order, limit) = (order_of(&purchase), by.settings.search.purchase_timeout);
+        let question = async move { carrier.acquire(&order).await };
         match ask(&name, limit, question).await {
             Ok(data) => {
                 let data = data.or_else(|| number.carrier_data.take());
@@ -187,15 +197,18 @@ impl NumberService {
                 self.numbers.keep_purchase(purchase.bought(data)).await?;
                 Ok(())
             }
-            Err(Unanswered::Refused(_)) => {
-                self.numbers.end_purchase(purchase).await?;
-                Err(fault())
+            // What is in doubt is found out later (`settling`). So is what is refused, perhaps, since it is ours.
+            Err(unanswered) if was_in_doubt || unanswered.is_doubtful() => {
+                Err(fault(Some(&unanswered)))
             }
-            Err(Unanswered::Slow | Unanswered::Broken(_)) => Err(fault()),
+            Err(unanswered) => {
+                self.numbers.end_purchase(purchase).await?;
+                Err(fault(Some(&unanswered)))
+            }
         }
     }
 
-    fn is_under_way(&self, settings: &Settings, purchase: &Purchase) -> bool {
+    pub(super) fn is_under_way(&self, settings: &Settings, purchase: &Purchase) -> bool {
         let longest = settings.search.purchase_timeout.as_secs().cast_signed();
         purchase.modified > self.numbers.now() - longest.max(settings.search.claim_ttl)
     }

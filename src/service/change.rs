@@ -107,6 +107,7 @@ impl NumberService {
     ) -> Result<Saved, Error> {
         let outcome = self.change_alone(target, number, operation).await;
         operation.conclude(self, number, &outcome).await;
+        self.part_from(&outcome);
         outcome
     }
 
@@ -182,6 +183,7 @@ impl NumberService {
             let saved = self.change_some(target, numbers.to_vec(), operation).await;
             let concluded = stream::iter(saved).map(|(number, outcome)| async move {
                 operation.conclude(self, &number, &outcome).await;
+                self.part_from(&outcome);
                 (number, outcome)
             });
             let saved: Vec<_> = concluded.buffered(PARALLEL_DECISIONS).collect().await;
@@ -244,6 +246,7 @@ impl NumberService {
         mut planned: Planned<'a>,
     ) -> Result<Planned<'a>, Error> {
         self.check_accepted(target.settings, target.terms, planned.decision.charges()).await?;
+        self.see_to_carrier(target.settings, &planned.decision).await?;
         operation.acquire(self, target, &mut planned.decision).await?;
         self.provide(planned).await
     }

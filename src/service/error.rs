@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{DirectoryFault, Moved, batch::NumbersRepeat, billing::Invoice};
 use crate::{
+    carriers::CarrierError,
     domain::{
         AccountId, CarrierName, ConfigurationError, CreationDenied, E164, InvalidTransition,
         Refused,
@@ -94,6 +95,8 @@ pub enum Error {
         number: E164,
         /// The carrier.
         carrier: CarrierName,
+        /// Why, for administrators only.
+        reason: Option<CarrierError>,
     },
     /// Nobody may look for numbers there without a token.
     #[error("number search restricted")]

@@ -12,6 +12,7 @@ mod billing;
 mod carrier_usage;
 mod carriers_info;
 mod change;
+mod changes;
 mod classify;
 mod consistency;
 mod convert_carrier;
@@ -19,6 +20,7 @@ mod copies;
 mod copy_to_accounts;
 mod copy_to_numbers;
 mod create;
+mod digests;
 mod directory;
 mod documents;
 mod error;
@@ -30,6 +32,7 @@ mod filter;
 mod fix;
 mod fix_account;
 mod generate;
+mod giving_back;
 mod identify;
 mod list;
 mod lookup;
@@ -51,12 +54,14 @@ mod repair;
 mod reserve;
 mod rows;
 mod search;
+mod settling;
 mod sources;
 mod system_config;
 mod tables;
 mod unassigned;
 mod update;
 mod used_by;
+mod vendors;
 mod views;
 mod walk;
 
@@ -64,6 +69,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use self::billing::{Billing, PriceList};
 pub use self::{
@@ -74,9 +80,11 @@ pub use self::{
     carrier_usage::{CarrierUsage, database_scopes},
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},
+    changes::ChangesError,
     convert_carrier::Conversion,
     copies::CopyWatch,
     create::Creation,
+    digests::RangeSums,
     directory::DirectoryFault,
     documents::Brought,
     error::Error,
@@ -99,6 +107,9 @@ pub use self::{
     repair::Repairs,
     rows::{RowDone, RowWish},
     search::{Found, SearchQuery, Searcher},
+    settling::{
+        BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, TO_BE_GIVEN_BACK, Unsettled,
+    },
     system_config::{MASK, Moved, SystemConfig},
     tables::TablePage,
     update::Update,
@@ -106,20 +117,21 @@ pub use self::{
     views::{CREATED, INSTALLED},
     walk::Walk,
 };
+pub use crate::{
+    carriers::CarrierError,
+    providers::ProviderError,
+    repository::{
+        Account, Application, Claim, Claimed, Cursor, Disconnect, EventPage, FoundCopy, Inspection,
+        LastAudit, Port, Purchase, RequestRepository, Sum, Summed, Version,
+    },
+};
 use crate::{
     carriers::{Directory, OutsideCarriers},
     domain::{AccountId, Actor, E164, Lineage, Number},
     providers::{LogNotifier, Notifier, Registry},
     repository::{
-        AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository,
-        PortRepository, Saved, Settings, SettingsRepository,
-    },
-};
-pub use crate::{
-    providers::ProviderError,
-    repository::{
-        Account, Application, Claim, Claimed, FoundCopy, Inspection, LastAudit, Port,
-        RequestRepository, Version,
+        AccountRepository, EventRepository, FeatureSettingsRepository, MirrorStatus,
+        NumberRepository, PortRepository, Saved, Settings, SettingsRepository,
     },
 };
 
@@ -130,10 +142,15 @@ pub struct NumberService {
     accounts: AccountRepository,
     settings: SettingsRepository,
     ports: PortRepository,
+    events: EventRepository,
     account_rule: AccountRule,
     outside: OutsideCarriers,
     directory: Directory,
+    /// The outside carriers of this build that were opened.
+    opened: vendors::Opened,
     searches: search::Searches,
+    /// Room for numbers that are given back right after they were deleted.
+    returning: Arc<Semaphore>,
     feature_settings: FeatureSettingsRepository,
     providers: Registry,
     notifier: Arc<dyn Notifier>,
@@ -194,6 +211,7 @@ impl NumberService {
     ) -> Self {
         let (providers, notifier) = (Registry::default(), Arc::new(LogNotifier));
         let (ports, rehearses) = (PortRepository::beside(&numbers), false);
+        let events = EventRepository::beside(&numbers);
         let billing = Arc::new(PriceList { numbers: numbers.clone() });
         let cascades = Cache::builder()
             .max_capacity(REMEMBERED_CASCADES)
@@ -205,10 +223,13 @@ impl NumberService {
             accounts,
             settings,
             ports,
+            events,
             account_rule,
             outside,
             directory,
+            opened: vendors::Opened::default(),
             searches: search::remembered(),
+            returning: Arc::new(Semaphore::new(giving_back::WAITING)),
             feature_settings,
             providers,
             notifier,

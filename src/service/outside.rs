@@ -28,6 +28,22 @@ pub(super) enum Unanswered {
 }
 
 impl Unanswered {
+    /// Whether nobody knows if it did what it was asked for.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Refused(err) => err.is_doubtful(),
+            Self::Slow | Self::Broken(_) => true,
+        }
+    }
+
+    /// What an administrator is told.
+    pub(super) fn told(&self) -> CarrierError {
+        match self {
+            Self::Refused(err) => err.clone(),
+            Self::Slow | Self::Broken(_) => CarrierError::doubtful(self.to_string()),
+        }
+    }
+
     fn reason(&self) -> &'static str {
         match self {
             Self::Refused(_) => "refused",
@@ -51,10 +67,10 @@ impl NumberService {
         F: Fn(Arc<dyn OutsideCarrier>) -> A,
         A: Future<Output = Result<T, CarrierError>> + Send + 'static,
     {
-        let known = carriers.iter().filter_map(|name| Some((name, self.outside.get(name)?)));
-        let asked = known.map(|(name, carrier)| {
-            let answer = ask(name, limit, question(Arc::clone(carrier)));
-            async move { Some((name.clone(), answer.await.ok()?)) }
+        let question = &question;
+        let asked = carriers.iter().map(|name| async move {
+            let carrier = self.carrier(name).await?;
+            Some((name.clone(), ask(name, limit, question(carrier)).await.ok()?))
         });
         join_all(asked).await.into_iter().flatten().collect()
     }

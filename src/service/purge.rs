@@ -1,4 +1,4 @@
-//! Removing numbers of a state that nobody needs any more. Their carriers are not told.
+//! Removing numbers of a state that nobody needs any more.
 
 use super::{
     Error, NumberService, PageOutcome,

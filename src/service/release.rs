@@ -50,7 +50,7 @@ impl NumberService {
         self.change_many(&target, batch, &Release).await
     }
 
-    /// Deletes a number outright, whatever its state; administrators only. Its carrier is not told.
+    /// Deletes a number outright, whatever its state; administrators only. It is given back to its carrier.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ const PARALLEL_NUMBERS: usize = 16;
 struct ReleaseOf<'a>(&'a AccountId);
 
 impl NumberService {
-    /// Deletes numbers, as they were given, whatever their states. Their carriers are not told.
+    /// Deletes numbers, as they were given, whatever their states.
     ///
     /// # Errors
     ///

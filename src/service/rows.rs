@@ -66,11 +66,6 @@ struct Each<O> {
     before: Mutex<HashMap<E164, Number>>,
 }
 
-/// Giving a number up, or deleting it outright.
-struct Ending {
-    is_hard: bool,
-}
-
 /// Taking a number that is stored: nothing is bought.
 struct Stored(Take);
 
@@ -88,33 +83,33 @@ impl NumberService {
         let imports = rows.iter().any(|(_, wish)| matches!(wish, RowWish::Import { .. }));
         let default = if imports { Some(self.settings.carrier_of_imports().await?) } else { None };
         let order: Vec<E164> = rows.iter().map(|(number, _)| number.clone()).collect();
-        let (mut plans, mut takes, mut rewrites) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let mut endings = HashMap::new();
+        let (mut plans, mut takes, mut rewrites) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut releases, mut deletions) = (Vec::new(), Vec::new());
         let mut outcomes: HashMap<E164, Result<RowDone, Error>> = HashMap::new();
         for (number, wish) in rows {
             let refused = match wish {
                 RowWish::Import { account, creation } => {
                     let plan = self.plan_import(actor, &account, creation, default.as_ref()).await;
-                    plan.map(|plan| drop(plans.insert(number.clone(), plan)))
+                    plan.map(|plan| plans.push((number.clone(), plan)))
                 }
                 RowWish::Assign(account) => {
                     let take = self.take_stored(&account, State::InService).await;
-                    take.map(|take| drop(takes.insert(number.clone(), take)))
+                    take.map(|take| takes.push((number.clone(), take)))
                 }
                 RowWish::Reserve(account) => {
                     let take = self.take_stored(&account, State::Reserved).await;
-                    take.map(|take| drop(takes.insert(number.clone(), take)))
+                    take.map(|take| takes.push((number.clone(), take)))
                 }
                 RowWish::Update(update, carrier) => asked_carrier(actor, carrier.as_deref())
                     .map(|carrier| Rewrite { update, carrier })
-                    .map(|rewrite| drop(rewrites.insert(number.clone(), rewrite))),
+                    .map(|rewrite| rewrites.push((number.clone(), rewrite))),
                 RowWish::Release => {
-                    endings.insert(number.clone(), Ending { is_hard: false });
+                    releases.push((number.clone(), Release));
                     Ok(())
                 }
-                RowWish::Delete => must_be_admin(actor).map(|()| {
-                    endings.insert(number.clone(), Ending { is_hard: true });
-                }),
+                RowWish::Delete => {
+                    must_be_admin(actor).map(|()| deletions.push((number.clone(), Deletion)))
+                }
             };
             if let Err(refused) = refused {
                 outcomes.insert(number, Err(refused));
@@ -123,8 +118,11 @@ impl NumberService {
         outcomes.extend(self.change_each_by(actor, plans).await?);
         outcomes.extend(self.change_each_by(actor, takes).await?);
         outcomes.extend(self.change_each_by(actor, rewrites).await?);
-        outcomes.extend(self.change_each_by(actor, endings).await?);
-        if let Some(err) = outcomes.values().find_map(passing) {
+        outcomes.extend(self.change_each_by(actor, releases).await?);
+        outcomes.extend(self.change_each_by(actor, deletions).await?);
+        if let Some(err) =
+            outcomes.values().find_map(|it| it.as_ref().err().filter(|err| may_pass(err)))
+        {
             return Err(err.clone());
         }
         Ok(order.iter().filter_map(|number| outcomes.remove(number)).collect())
@@ -163,7 +161,7 @@ impl NumberService {
         let looks: Vec<_> = looks.collect();
         let found: Vec<Result<NumberView, Error>> =
             stream::iter(looks).buffered(PARALLEL_VIEWS).collect().await;
-        match found.iter().find_map(passing) {
+        match found.iter().find_map(|it| it.as_ref().err().filter(|err| may_pass(err))) {
             Some(err) => Err(err.clone()),
             None => Ok(found),
         }
@@ -172,7 +170,7 @@ impl NumberService {
     async fn change_each_by<O: Operation + Send>(
         &self,
         actor: &Actor,
-        operations: HashMap<E164, O>,
+        operations: Vec<(E164, O)>,
     ) -> Result<Vec<(E164, Result<RowDone, Error>)>, Error> {
         if operations.is_empty() {
             return Ok(Vec::new());
@@ -181,8 +179,8 @@ impl NumberService {
         // Nobody is asked about what a row costs.
         let terms = Terms { accepts_charges: true, ..Terms::default() };
         let target = Target { actor, account: None, settings, terms };
-        let numbers = operations.keys().cloned().collect();
-        let each = Each { operations, before: Mutex::default() };
+        let numbers = operations.iter().map(|(number, _)| number.clone()).collect();
+        let each = Each { operations: operations.into_iter().collect(), before: Mutex::default() };
         let saved = self.change_some(&target, numbers, &each).await;
         let mut done = Vec::with_capacity(saved.len());
         for (number, outcome) in saved {
@@ -227,10 +225,11 @@ impl NumberService {
     }
 }
 
-/// What may go well a moment later.
-fn passing<T>(outcome: &Result<T, Error>) -> Option<&Error> {
-    outcome.as_ref().err().filter(|err| matches!(err, Error::Unavailable(_) | Error::Conflict))
+/// Whether the same may go well a moment later.
+fn may_pass(err: &Error) -> bool {
+    matches!(err, Error::Unavailable(_) | Error::Conflict)
 }
+
 impl<O> Each<O> {
     fn before(&self) -> MutexGuard<'_, HashMap<E164, Number>> {
         // Nothing that holds it can fail half way.
@@ -277,37 +276,6 @@ impl<O: Operation + Send> Operation for Each<O> {
     ) {
         if let Some(operation) = self.operations.get(number) {
             operation.conclude(service, number, outcome).await;
-        }
-    }
-}
-
-impl Operation for Ending {
-    const IS_CHARGED: bool = false;
-
-    async fn decide(
-        &self,
-        service: &NumberService,
-        target: &Target<'_>,
-        number: &E164,
-        opened: Opened,
-    ) -> Result<Decision, Error> {
-        if self.is_hard {
-            Deletion.decide(service, target, number, opened).await
-        } else {
-            Release.decide(service, target, number, opened).await
-        }
-    }
-
-    async fn conclude(
-        &self,
-        service: &NumberService,
-        number: &E164,
-        outcome: &Result<Saved, Error>,
-    ) {
-        if self.is_hard {
-            Deletion.conclude(service, number, outcome).await;
-        } else {
-            Release.conclude(service, number, outcome).await;
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Error, IfMatch, NumberService, Update};
 use crate::{
+    carriers,
     domain::{Actor, ConfigurationError, Converter, E164, NumberDatabase, Numbering},
     repository::{RepositoryError, Settings, SettingsDocument, SettingsName},
 };
@@ -81,6 +82,9 @@ impl NumberService {
             let body = changed(&stored.body, update)?;
             if is_same_text(&body, &stored.body) {
                 return Ok(shown(stored));
+            }
+            if let SettingsName::Vendor(vendor) = &name {
+                check_vendor(vendor, &body)?;
             }
             if name == SettingsName::System {
                 let wanted = check_settings(&body)?;
@@ -187,6 +191,18 @@ fn check_settings(body: &Map<String, Value>) -> Result<Settings, Error> {
         }
     }
     Settings::read(&section(body)).map_err(Error::Setting)
+}
+
+/// The same of a vendor that is a carrier of this build.
+fn check_vendor(vendor: &str, body: &Map<String, Value>) -> Result<(), Error> {
+    for (name, value) in body.iter().filter(|(name, _)| is_public(name)) {
+        let Value::Object(members) = value else { continue };
+        carriers::check_settings(vendor, members).map_err(|err| {
+            let key = if name == DEFAULT { err.key } else { format!("{name}.{}", err.key) };
+            Error::Setting(ConfigurationError { key, reason: err.reason })
+        })?;
+    }
+    Ok(())
 }
 
 fn is_same(a: &Numbering, b: &Numbering) -> bool {

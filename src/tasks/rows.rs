@@ -183,10 +183,10 @@ impl Rows {
     fn import(&self, cells: Cells<'_>, bad: &mut Vec<String>) -> Option<RowWish> {
         let mut wrong = |column: &str| bad.push(column.to_owned());
         let state = cells.get("state").filter(|_| self.actor.is_admin).map(State::parse);
-        if state.as_ref().is_some_and(Result::is_err) {
+        let state = state.transpose().unwrap_or_else(|_| {
             wrong("state");
-        }
-        let state = state.and_then(Result::ok);
+            None
+        });
         let carrier = cells.get("carrier_module");
         if carrier.is_some_and(|name| !NumberService::knows_carrier(name)) {
             wrong("carrier_module");
@@ -315,6 +315,10 @@ impl Work for Rows {
         };
         outcome.next = next.map(Place::text);
         Ok(outcome)
+    }
+
+    fn gives_back(&self) -> bool {
+        matches!(self.kind, RowKind::Delete | RowKind::Release)
     }
 
     async fn before_write(&self, service: &NumberService, ids: &[String]) -> Vec<(String, Error)> {

@@ -2,6 +2,7 @@
 
 mod api;
 mod architecture;
+mod carriers;
 mod catalogue;
 mod codec;
 mod couchdb;

@@ -285,9 +285,8 @@ impl Jobs {
             entered_ms: desk.clock.now().as_millisecond(),
         };
         desk.enter(&id, &entry).await?;
-        let (concurrency, arguments) = (1, arguments);
         let job = desk.new_job(&id, operation);
-        let job = Job { arguments, dry_run, page_size, concurrency, asked_by, ..job };
+        let job = Job { arguments, dry_run, page_size, concurrency: 1, asked_by, ..job };
         match desk.repository.create(job).await {
             Ok(stored) => {
                 self.run_here(&id, None, None);

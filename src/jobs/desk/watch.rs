@@ -73,6 +73,9 @@ impl Jobs {
         let Some(due) = turn.last(desk.clock.now()) else {
             return Ok(());
         };
+        if turn.waits_for_work && !desk.service.is_to_be_settled().await? {
+            return Ok(());
+        }
         let (repository, now) = (&desk.repository, desk.clock.now().as_millisecond());
         let claimed = repository.claim_turn(turn.operation, &due.to_string(), &new_id(), now).await;
         let Some(claimed) = claimed.map_err(Error::from)? else {

@@ -182,7 +182,10 @@ async fn parts_are_audited(world: &World) {
 
 async fn what_is_known_is_told(world: &World) {
     let path = "/v2/consistency";
-    let nothing = json!({"last_audit": null, "running": null, "follower": null});
+    let nothing = json!({
+        "last_audit": null, "running": null, "follower": null,
+        "carriers": {"disconnects": [], "purchases": []},
+    });
     assert_eq!(world.ask(Who::Admin, Method::GET, path, None).await.data(200), nothing);
     for who in [Who::Nobody, HOLDER] {
         let status = if who == HOLDER { 403 } else { 401 };

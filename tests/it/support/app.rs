@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use number_manager::{
-    api::{self, Api, ApiConfig, HttpConfig, IdempotencyConfig, LimitConfig},
+    api::{self, Api, ApiConfig, ChangesConfig, HttpConfig, IdempotencyConfig, LimitConfig},
     auth::{Authenticator, Claims, KeySource, Revoked},
     carriers::OutsideCarriers,
     domain::{
@@ -53,6 +53,7 @@ pub(crate) struct TestApp {
     jobs: Jobs,
     authenticator: Arc<Authenticator>,
     clock: Arc<FixedClock>,
+    stop: CancellationToken,
 }
 
 /// An answer, read whole.
@@ -133,6 +134,17 @@ impl TestApp {
         Self::made(store, rate, secret, limits, |service| service).await
     }
 
+    /// The same, with outside carriers that can be asked.
+    pub(crate) async fn dealing(
+        store: SharedStore,
+        limits: JobsConfig,
+        carriers: OutsideCarriers,
+    ) -> Self {
+        let secret = KeySource::Secret(SECRET.to_owned().into());
+        let rate = LimitConfig { burst: 0, per_second: 0 };
+        Self::made(store, rate, secret, limits, |service| service.with_carriers(carriers)).await
+    }
+
     async fn made(
         store: SharedStore,
         rate: LimitConfig,
@@ -150,6 +162,7 @@ impl TestApp {
         let authenticator = Arc::new(authenticator.with_revoked(revoked));
         let service = change(service(&store, &shared));
         let jobs = jobs(&store, &shared, service.clone(), work);
+        let stop = CancellationToken::new();
         let config = ApiConfig {
             jobs: jobs.clone(),
             // So that a few rows are several pages and chunks.
@@ -173,6 +186,8 @@ impl TestApp {
                 batch_size: 1500,
                 batch_bytes: 8_000_000,
             },
+            changes: ChangesConfig { heartbeat_ms: 200, poll_ms: 20, wait_max_s: 4, streams: 3 },
+            stop: stop.clone(),
             rate,
             requests: RequestRepository::new(store.clone(), shared.clone()),
             serves_metrics: true,
@@ -187,7 +202,7 @@ impl TestApp {
             service.create_account(&Actor::operator(), &id, new).await.unwrap();
         }
         let api = Api::new(service, authenticator.clone(), shared, Metrics::detached(), config);
-        Self { router: api::router(api), jobs, authenticator, clock }
+        Self { router: api::router(api), jobs, authenticator, clock, stop }
     }
 
     /// Its long work.
@@ -198,6 +213,16 @@ impl TestApp {
     /// Everything that is served.
     pub(crate) fn router(&self) -> axum::Router {
         self.router.clone()
+    }
+
+    /// Ends what goes on until the process stops.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// The clock that everything looks at, to be shared.
+    pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// The clock that everything looks at.

@@ -1,17 +1,19 @@
 //! Outside carriers that do what a test says.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::pending,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use async_trait::async_trait;
 use number_manager::{
-    carriers::{CarrierError, Offered, OutsideCarrier, OutsideCarriers, Wanted},
+    carriers::{
+        CarrierError, Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted,
+    },
     domain::{CarrierName, E164},
 };
 use serde_json::{Value, json};
@@ -25,6 +27,10 @@ pub(crate) enum Mood {
     Stingy,
     /// Offers, and never answers when it is to sell.
     Stalling,
+    /// Sells, and never says so.
+    Swallowing,
+    /// Does not know what it sold, and takes nothing back.
+    Unable,
     /// Refuses everything.
     Failing,
     /// Never answers.
@@ -36,15 +42,44 @@ pub(crate) enum Mood {
 /// A carrier that has these numbers.
 #[derive(Debug)]
 pub(crate) struct ScriptedCarrier {
-    mood: Mood,
+    mood: Mutex<Mood>,
     numbers: Vec<E164>,
     sold: AtomicUsize,
+    ours: Mutex<BTreeSet<E164>>,
+    returned: Mutex<Vec<String>>,
+    asked_back: AtomicUsize,
 }
 
 impl ScriptedCarrier {
     pub(crate) fn new(mood: Mood, numbers: &[&str]) -> Arc<Self> {
         let numbers = numbers.iter().map(|number| E164::parse(number).unwrap()).collect();
-        Arc::new(Self { mood, numbers, sold: AtomicUsize::new(0) })
+        Arc::new(Self {
+            mood: Mutex::new(mood),
+            numbers,
+            sold: AtomicUsize::new(0),
+            ours: Mutex::default(),
+            returned: Mutex::default(),
+            asked_back: AtomicUsize::new(0),
+        })
+    }
+
+    /// Changes what it does from here on.
+    pub(crate) fn turn(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// The numbers that were given back to it, in order.
+    pub(crate) fn returned(&self) -> Vec<String> {
+        self.returned.lock().unwrap().clone()
+    }
+
+    /// How often it was asked to take a number back, whatever it said.
+    pub(crate) fn asked_back(&self) -> usize {
+        self.asked_back.load(Ordering::SeqCst)
+    }
+
+    fn mood(&self) -> Mood {
+        *self.mood.lock().unwrap()
     }
 
     /// How often it sold something.
@@ -53,9 +88,11 @@ impl ScriptedCarrier {
     }
 
     async fn act(&self) -> Result<(), CarrierError> {
-        match self.mood {
-            Mood::Willing | Mood::Stingy | Mood::Stalling => Ok(()),
-            Mood::Failing => Err(CarrierError("closed".to_owned())),
+        match self.mood() {
+            Mood::Willing | Mood::Stingy | Mood::Stalling | Mood::Swallowing | Mood::Unable => {
+                Ok(())
+            }
+            Mood::Failing => Err(CarrierError::refused("closed")),
             Mood::Slow => pending().await,
             Mood::Broken => panic!("as the script says"),
         }
@@ -77,17 +114,42 @@ impl OutsideCarrier for ScriptedCarrier {
         Ok(numbers.iter().map(|number| (number.clone(), word(number).to_owned())).collect())
     }
 
-    async fn acquire(&self, offered: &Offered) -> Result<Option<Value>, CarrierError> {
+    async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError> {
         self.act().await?;
-        match self.mood {
-            Mood::Stingy => return Err(CarrierError("sold out".to_owned())),
+        match self.mood() {
+            Mood::Stingy => return Err(CarrierError::refused("sold out")),
             Mood::Stalling => pending().await,
             _ => (),
         }
-        self.sold.fetch_add(1, Ordering::SeqCst);
-        let mut kept = offered.data.clone().unwrap();
+        if self.ours.lock().unwrap().insert(order.offered.number.clone()) {
+            self.sold.fetch_add(1, Ordering::SeqCst);
+        }
+        if self.mood() == Mood::Swallowing {
+            pending::<()>().await;
+        }
+        let mut kept = order.offered.data.clone().unwrap();
         kept["order"] = json!("o1");
         Ok(Some(kept))
+    }
+
+    async fn owned(&self, order: &Order) -> Result<Ownership, CarrierError> {
+        self.act().await?;
+        Ok(match self.ours.lock().unwrap().contains(&order.offered.number) {
+            _ if self.mood() == Mood::Unable => Ownership::Unknown,
+            true => Ownership::Ours(None),
+            false => Ownership::NotOurs,
+        })
+    }
+
+    async fn disconnect(&self, number: &E164, _: Option<&Value>) -> Result<Returned, CarrierError> {
+        self.asked_back.fetch_add(1, Ordering::SeqCst);
+        self.act().await?;
+        if self.mood() == Mood::Unable {
+            return Ok(Returned::Unsupported);
+        }
+        self.ours.lock().unwrap().remove(number);
+        self.returned.lock().unwrap().push(number.to_string());
+        Ok(Returned::Done)
     }
 }
 

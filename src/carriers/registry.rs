@@ -1,0 +1,72 @@
+//! What is known of carriers, and what those that somebody else runs can be asked here.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::OutsideCarrier;
+use crate::domain::ConfigurationError;
+
+/// What is known of a carrier before it is asked anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptor {
+    /// Its name in documents, configuration and URLs.
+    pub name: &'static str,
+    /// The longest prefix that it can search, in digits without the calling code.
+    pub longest_prefix: u8,
+    /// Whether its numbers are held by us and nobody has to be asked for them.
+    pub is_ours: bool,
+    /// Whether a number can be given this carrier; the others only search.
+    pub is_usable: bool,
+    /// How it is asked; none when its name is all that there is.
+    pub module: Option<&'static Module>,
+}
+
+/// How a carrier that somebody else runs is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Module {
+    /// What it can be asked.
+    pub abilities: &'static [Ability],
+    /// The setting that says where it is.
+    pub address: &'static str,
+    /// The settings that are secrets.
+    pub secrets: &'static [&'static str],
+    /// Makes it from its settings; asks nobody.
+    pub open: Open,
+}
+
+/// Makes a carrier from its settings. One that lacks something says so when it is asked; an error is
+/// about a setting that cannot be used.
+pub type Open = fn(&Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError>;
+
+/// What a carrier can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ability {
+    /// To look for numbers.
+    Search,
+    /// To say of numbers whether they can be had.
+    Check,
+    /// To sell a number.
+    Buy,
+    /// To say whether a number is ours.
+    Ask,
+    /// To take a number back.
+    Return,
+}
+
+impl Descriptor {
+    /// A carrier whose numbers are held by us.
+    pub(super) const fn ours(name: &'static str, longest_prefix: u8) -> Self {
+        Self { name, longest_prefix, is_ours: true, is_usable: true, module: None }
+    }
+
+    /// One that only searches.
+    pub(super) const fn search_only(name: &'static str) -> Self {
+        Self { name, longest_prefix: 10, is_ours: true, is_usable: false, module: None }
+    }
+
+    /// One that somebody else runs and that cannot be asked here: its name alone.
+    pub(super) const fn tag(name: &'static str) -> Self {
+        Self { name, longest_prefix: 3, is_ours: false, is_usable: true, module: None }
+    }
+}

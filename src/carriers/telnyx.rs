@@ -1,0 +1,384 @@
+//! Telnyx, API v2: numbers of many countries, bought one at a time by order.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use reqwest::{Method, RequestBuilder, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Ability, CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Ownership, Returned,
+    Wanted,
+    http::{Deadline, Line, Reply},
+    settings::{Common, Provisioning, address, asking, below, said, secret},
+    tollfree,
+};
+use crate::domain::{
+    ConfigurationError, E164, calling_code,
+    members::{flag, wrong},
+};
+
+/// Telnyx.
+pub(super) const CARRIER: Descriptor = Descriptor {
+    name: "knm_telnyx",
+    longest_prefix: 3,
+    is_ours: false,
+    is_usable: true,
+    module: Some(&Module {
+        abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
+        address: "base_url",
+        secrets: &["token"],
+        open: Telnyx::open,
+    }),
+};
+
+/// Where it is.
+const BASE: &str = "https://api.telnyx.com/v2";
+/// The error of what is not there.
+const NOT_FOUND: &str = "10005";
+/// The error of an order that was made before.
+const DUPLICATE: &str = "10012";
+/// The longest pause between two looks at an order, as a multiple of the first.
+const SLOWEST: u32 = 4;
+
+#[derive(Debug)]
+struct Telnyx {
+    line: Line,
+    common: Common,
+    base: Url,
+    token: Option<SecretString>,
+    keep_best_effort: bool,
+    /// What numbers must cost at once and every month to be shown; any when not set.
+    rates: Option<(f64, f64)>,
+    /// What orders say beside the number.
+    extras: Map<String, Value>,
+}
+
+impl Telnyx {
+    fn open(members: &Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
+        let common = Common::read(members, false)?;
+        let token = secret(members, "token")?;
+        let mut extras = Map::new();
+        for key in ["connection_id", "messaging_profile_id", "billing_group_id"] {
+            extras.extend(said(members, key)?.map(|text| (key.to_owned(), text.into())));
+        }
+        let rate = |key| match members.get(key) {
+            None | Some(Value::Null) => Ok(1.0),
+            Some(value) => decimal(value).ok_or_else(|| wrong(key, "is no amount".to_owned())),
+        };
+        let rates = (rate("upfront_cost")?, rate("monthly_recurring_cost")?);
+        let is_filtered = flag(members, "should_filter_rates")?.unwrap_or(false);
+        Ok(Arc::new(Self {
+            line: Line::new(common.line, token.iter().cloned().collect()),
+            common,
+            base: match address(members, "base_url", false)? {
+                Some(base) => base,
+                None => Url::parse(BASE).expect("an address"),
+            },
+            token,
+            keep_best_effort: flag(members, "should_keep_best_effort")?.unwrap_or(false),
+            rates: is_filtered.then_some(rates),
+            extras,
+        }))
+    }
+
+    fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, CarrierError> {
+        self.request_with(method, parts, &[])
+    }
+
+    fn request_with(
+        &self,
+        method: Method,
+        parts: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<RequestBuilder, CarrierError> {
+        let missing = || CarrierError::refused("setting `token` is missing");
+        let token = self.token.as_ref().ok_or_else(missing)?;
+        let request = self.line.request(method, asking(below(&self.base, parts), query));
+        Ok(request.bearer_auth(token.expose_secret()).header("Accept", "application/json"))
+    }
+
+    /// What an answer of success says.
+    fn said(&self, reply: &Reply) -> Result<Value, CarrierError> {
+        if reply.is_success() { reply.json() } else { Err(self.refusal(reply)) }
+    }
+
+    /// The first error that an answer names.
+    fn refusal(&self, reply: &Reply) -> CarrierError {
+        let body = reply.json().unwrap_or_default();
+        let error = &body["errors"][0];
+        let text = |key: &str| error[key].as_str();
+        let reason = text("detail").or_else(|| text("title")).unwrap_or_default();
+        self.line.refusal(reply, text("code"), reason)
+    }
+
+    async fn available(
+        &self,
+        filters: &[(&str, &str)],
+        quantity: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<Offered>, CarrierError> {
+        let limit = quantity.to_string();
+        let best_effort = if self.keep_best_effort { "true" } else { "false" };
+        let common = [("filter[best_effort]", best_effort), ("filter[limit]", &limit)];
+        let query = [filters, &common].concat();
+        let request = self.request_with(Method::GET, &["available_phone_numbers"], &query)?;
+        let reply = self.line.ask(request, deadline).await?;
+        let rows = match self.said(&reply) {
+            // There are none in that region.
+            Err(err) if err.code() == Some(NOT_FOUND) => return Ok(Vec::new()),
+            said => said?,
+        };
+        let rows = rows["data"].as_array().cloned().unwrap_or_default();
+        Ok(rows.into_iter().filter_map(|row| self.offered(row)).collect())
+    }
+
+    /// A row of a search, if it is what is wanted.
+    fn offered(&self, row: Value) -> Option<Offered> {
+        let number = E164::parse(row["phone_number"].as_str()?).ok()?;
+        let is_exact = self.keep_best_effort || row["best_effort"] != true;
+        let costs = |key: &str| decimal(&row["cost_information"][key]);
+        let is_wanted = self.rates.is_none_or(|(upfront, monthly)| {
+            let is = |cost: Option<f64>, wanted: f64| {
+                cost.is_some_and(|cost| (cost - wanted).abs() < f64::EPSILON)
+            };
+            is(costs("upfront_cost"), upfront) && is(costs("monthly_cost"), monthly)
+        });
+        (is_exact && is_wanted).then(|| Offered { number, data: Some(row) })
+    }
+
+    /// The carrier's own id of each of these numbers that is ours.
+    async fn ours(
+        &self,
+        numbers: &[E164],
+        deadline: Deadline,
+    ) -> Result<BTreeMap<E164, Option<String>>, CarrierError> {
+        let path = ["phone_numbers", "actions", "verify_ownership"];
+        let numbers: Vec<&str> = numbers.iter().map(E164::as_str).collect();
+        let request = self.request(Method::POST, &path)?.json(&json!({ "phone_numbers": numbers }));
+        let reply = self.line.ask(request, deadline).await?;
+        let said = self.said(&reply).map_err(CarrierError::without_doubt)?;
+        let found = said["data"]["found"].as_array().cloned().unwrap_or_default();
+        let row = |row: Value| {
+            let number = E164::parse(row["number_val_e164"].as_str()?).ok()?;
+            Some((number, row["id"].as_str().map(str::to_owned)))
+        };
+        Ok(found.into_iter().filter_map(row).collect())
+    }
+
+    /// The order that was made under our own name for it, if the carrier knows it.
+    async fn order_of(
+        &self,
+        reference: &str,
+        deadline: Deadline,
+    ) -> Result<Option<Value>, CarrierError> {
+        let filters = [("filter[customer_reference]", reference)];
+        let request = self.request_with(Method::GET, &["number_orders"], &filters)?;
+        let reply = self.line.ask(request, deadline).await?;
+        let said = self.said(&reply).map_err(CarrierError::without_doubt)?;
+        let is_it = |order: &&Value| order["customer_reference"] == reference;
+        Ok(said["data"].as_array().and_then(|orders| orders.iter().find(is_it)).cloned())
+    }
+
+    /// Makes an order, and finds it again when it is not known whether it was made.
+    async fn place(&self, order: &Order, reference: &str) -> Result<Value, CarrierError> {
+        let mut body = self.extras.clone();
+        let number = order.offered.number.as_str();
+        body.insert("phone_numbers".to_owned(), json!([{ "phone_number": number }]));
+        body.insert("customer_reference".to_owned(), reference.into());
+        let request = self.request(Method::POST, &["number_orders"])?.json(&body);
+        let placed = match self.line.order(request, self.line.provisioning()).await {
+            Ok(reply) => self.said(&reply).map(|said| said["data"].clone()),
+            Err(err) => Err(err),
+        };
+        match placed {
+            Err(err) if err.is_doubtful() || err.code() == Some(DUPLICATE) => {
+                match self.order_of(reference, self.line.provisioning()).await {
+                    Ok(Some(order)) => Ok(order),
+                    // It may come yet.
+                    _ => Err(err.in_doubt()),
+                }
+            }
+            placed => placed,
+        }
+    }
+
+    /// Looks at an order until it is carried out.
+    async fn await_order(&self, mut order: Value) -> Result<Value, CarrierError> {
+        let (begun, mut pause) = (Instant::now(), self.common.first_look);
+        loop {
+            match Progress::of(&order) {
+                Progress::Done => return Ok(order),
+                Progress::Failed => {
+                    return Err(CarrierError::refused("the order has failed").with_code("failure"));
+                }
+                Progress::NeedsPapers => {
+                    let reason = "the order waits for documents that the carrier wants";
+                    return Err(CarrierError::doubtful(reason));
+                }
+                Progress::Pending => (),
+            }
+            if begun.elapsed() + pause > self.common.patience {
+                return Err(CarrierError::doubtful("the order is not carried out yet"));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(self.common.first_look * SLOWEST);
+            let id = order["id"].as_str().unwrap_or_default().to_owned();
+            let request = self.request(Method::GET, &["number_orders", &id])?;
+            let looked = self.line.ask(request, self.line.provisioning()).await;
+            let said = looked.and_then(|reply| self.said(&reply));
+            order = said.map_err(CarrierError::in_doubt)?["data"].clone();
+        }
+    }
+
+    /// The carrier's id of a number that is ours; none when it is not.
+    async fn id_of(&self, number: &E164) -> Result<Option<String>, CarrierError> {
+        let digits = number.as_str().trim_start_matches('+');
+        let filters = [("filter[phone_number]", digits)];
+        let request = self.request_with(Method::GET, &["phone_numbers"], &filters)?;
+        let reply = self.line.ask(request, self.line.provisioning()).await?;
+        let said = self.said(&reply)?;
+        let rows = said["data"].as_array().ok_or_else(|| CarrierError::refused("no list came"))?;
+        let row = rows.iter().find(|row| row["phone_number"] == number.as_str());
+        Ok(row.and_then(|row| row["id"].as_str()).map(str::to_owned))
+    }
+}
+
+#[async_trait]
+impl OutsideCarrier for Telnyx {
+    async fn search(&self, wanted: &Wanted) -> Result<Vec<Offered>, CarrierError> {
+        let deadline = self.line.search();
+        let code = calling_code(&wanted.country).unwrap_or_default();
+        let Some(digits) = wanted.prefix.strip_prefix(&code) else {
+            return Ok(Vec::new());
+        };
+        let mut filters = vec![("filter[country_code]", wanted.country.as_str())];
+        if code != "+1" {
+            if !digits.is_empty() {
+                filters.push(("filter[national_destination_code]", digits));
+            }
+            return self.available(&filters, wanted.quantity, deadline).await;
+        }
+        let (area, rest) = digits.split_at(digits.len().min(3));
+        let kind = if tollfree::is_tollfree(area) { "toll_free" } else { "local" };
+        filters.push(("filter[phone_number_type]", kind));
+        if !area.is_empty() {
+            filters.push(("filter[national_destination_code]", area));
+        }
+        if !rest.is_empty() {
+            filters.push(("filter[phone_number][starts_with]", rest));
+        }
+        self.available(&filters, wanted.quantity, deadline).await
+    }
+
+    async fn check(&self, numbers: &[E164]) -> Result<BTreeMap<E164, String>, CarrierError> {
+        let ours = self.ours(numbers, self.line.search()).await?;
+        Ok(ours.into_keys().map(|number| (number, "owned".to_owned())).collect())
+    }
+
+    async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError> {
+        let number = &order.offered.number;
+        let mut data = object(order.offered.data.clone());
+        if self.common.provisioning()? == Provisioning::Pretended {
+            return Ok(Some(Value::Object(data)));
+        }
+        let reference = reference_of(order);
+        let ours = self.ours(std::slice::from_ref(number), self.line.provisioning()).await?;
+        if let Some(id) = ours.get(number) {
+            data.extend(id.clone().map(|id| ("phone_number_id".to_owned(), id.into())));
+            return Ok(Some(Value::Object(data)));
+        }
+        let placed = self.place(order, &reference).await?;
+        let done = self.await_order(placed).await?;
+        data.insert("order_id".to_owned(), done["id"].clone());
+        data.insert("customer_reference".to_owned(), reference.into());
+        // It is ours; what it is called is looked up again where that matters.
+        if let Ok(Some(id)) = self.id_of(number).await {
+            data.insert("phone_number_id".to_owned(), id.into());
+        }
+        Ok(Some(Value::Object(data)))
+    }
+
+    async fn owned(&self, order: &Order) -> Result<Ownership, CarrierError> {
+        let number = &order.offered.number;
+        let ours = self.ours(std::slice::from_ref(number), self.line.provisioning()).await?;
+        let reference = reference_of(order);
+        let placed = self.order_of(&reference, self.line.provisioning()).await?;
+        if let Some(id) = ours.get(number) {
+            let mut data = object(order.offered.data.clone());
+            data.extend(id.clone().map(|id| ("phone_number_id".to_owned(), id.into())));
+            if let Some(placed) = placed {
+                data.insert("order_id".to_owned(), placed["id"].clone());
+                data.insert("customer_reference".to_owned(), reference.into());
+            }
+            return Ok(Ownership::Ours(Some(Value::Object(data))));
+        }
+        Ok(match placed.as_ref().map(Progress::of) {
+            None | Some(Progress::Failed) => Ownership::NotOurs,
+            Some(Progress::Done | Progress::Pending | Progress::NeedsPapers) => Ownership::Unknown,
+        })
+    }
+
+    async fn disconnect(
+        &self,
+        number: &E164,
+        _data: Option<&Value>,
+    ) -> Result<Returned, CarrierError> {
+        if !self.common.gives_back() {
+            return Ok(Returned::Unsupported);
+        }
+        if self.common.provisioning()? == Provisioning::Pretended {
+            return Ok(Returned::Done);
+        }
+        // Ids that are stored may be those of the API before this one.
+        let Some(id) = self.id_of(number).await? else {
+            return Ok(Returned::Done);
+        };
+        let request = self.request(Method::DELETE, &["phone_numbers", &id])?;
+        let reply = self.line.order(request, self.line.provisioning()).await?;
+        if reply.is_success() || reply.status == 404 {
+            return Ok(Returned::Done);
+        }
+        Err(self.refusal(&reply))
+    }
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Pending,
+    NeedsPapers,
+    Done,
+    Failed,
+}
+
+impl Progress {
+    fn of(order: &Value) -> Self {
+        let of_number = &order["phone_numbers"][0];
+        match (order["status"].as_str(), of_number["status"].as_str()) {
+            (Some("failure"), _) | (Some("success"), Some("failure")) => Self::Failed,
+            (Some("success"), _) => Self::Done,
+            _ if order["requirements_met"] == false => Self::NeedsPapers,
+            _ => Self::Pending,
+        }
+    }
+}
+
+/// Our own name for a purchase as it is told.
+fn reference_of(order: &Order) -> String {
+    format!("kz-{}", order.reference)
+}
+
+/// An amount, as a number or as text.
+fn decimal(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn object(data: Option<Value>) -> Map<String, Value> {
+    match data {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}

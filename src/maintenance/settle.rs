@@ -1,0 +1,83 @@
+//! Ending what is open between us and carriers.
+
+use std::fmt::Write;
+
+use async_trait::async_trait;
+
+use super::telling::closing;
+use crate::{
+    jobs::{
+        Form, Job, JobError, Operation, Over, PageContext, Preparation, Unit, UnitReport, Work,
+    },
+    service::{
+        BOUGHT, Error, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, PageOutcome,
+        TO_BE_GIVEN_BACK,
+    },
+};
+
+/// What a report says of each kind of finding.
+const WORDS: [(&str, &str); 6] = [
+    (GIVEN_BACK, "is given back to its carrier"),
+    (NOT_GIVEN_BACK, "is ours and is not given back"),
+    (TO_BE_GIVEN_BACK, "is still to be given back"),
+    (BOUGHT, "was bought and is stored now"),
+    (NOT_BOUGHT, "was not bought"),
+    (IN_DOUBT, "is perhaps bought"),
+];
+
+/// Nothing is open between us and carriers.
+#[derive(Debug)]
+pub(super) struct Settle;
+
+#[async_trait]
+impl Operation for Settle {
+    fn name(&self) -> &'static str {
+        "settle"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Numbers that left our stock are given back to their carriers, and purchases of which nobody \
+         knew how they ended are asked about: what was bought is stored for whom it was bought, the \
+         rest is struck out. A dry run says what is open. Runs by the clock as well, when there is \
+         something to do (`jobs.settle_every_min`)."
+    }
+
+    fn forms(&self) -> &'static [Form] {
+        &[Form::All]
+    }
+
+    async fn prepare(&self, _: &Preparation<'_>) -> Result<Box<dyn Work>, JobError> {
+        Ok(Box::new(Settling))
+    }
+}
+
+#[derive(Debug)]
+struct Settling;
+
+#[async_trait]
+impl Work for Settling {
+    fn over(&self) -> Over {
+        Over::Once
+    }
+
+    async fn page(&self, page: &PageContext<'_>) -> Result<PageOutcome, Error> {
+        page.service.settle_page(page.live, page.after, page.limit).await
+    }
+
+    fn told(&self, _: &Unit, _left: usize, report: &UnitReport) -> String {
+        let mut text = String::new();
+        for (kind, words) in WORDS {
+            for number in report.found(kind) {
+                let _ = writeln!(text, "{number} {words}");
+            }
+        }
+        for (number, reason) in &report.failed {
+            let _ = writeln!(text, "{number} failed: {reason}");
+        }
+        text
+    }
+
+    fn closing(&self, job: &Job) -> String {
+        closing(job)
+    }
+}

@@ -1,0 +1,359 @@
+//! What is open between us and carriers: numbers that are to be given back, and purchases of which
+//! nobody knows how they ended. The clock sees to both.
+
+use futures::{StreamExt, stream};
+use metrics::gauge;
+
+use super::{
+    Error, NumberService, PageOutcome, Terms,
+    change::{Operation, Target},
+    giving_back::{Outcome, pause},
+    outside::ask,
+    planning::Failure,
+};
+use crate::{
+    carriers::{Offered, Order, Ownership},
+    domain::{Actor, E164, Lineage, Number, State, Taking},
+    repository::{Decision, Disconnect, Opened, Purchase, RepositoryError, Settings},
+};
+
+/// The kind of finding of a number that was given back, or of which its carrier has nothing any more.
+pub const GIVEN_BACK: &str = "given_back";
+/// The kind of finding of a number that is ours and is not given back.
+pub const NOT_GIVEN_BACK: &str = "not_given_back";
+/// The kind of finding of a number that waits for being given back.
+pub const TO_BE_GIVEN_BACK: &str = "to_be_given_back";
+/// The kind of finding of a number that turned out to be bought, and is stored.
+pub const BOUGHT: &str = "bought";
+/// The kind of finding of a number that turned out not to be bought.
+pub const NOT_BOUGHT: &str = "not_bought";
+/// The kind of finding of a number whose purchase is in doubt.
+pub const IN_DOUBT: &str = "in_doubt";
+
+/// How many numbers are seen to at once.
+const PARALLEL: usize = 8;
+/// How many of each are counted for the metrics, at most, and how many are listed.
+const COUNTED: usize = 1000;
+/// What a place begins with that is among the purchases.
+const OF_PURCHASES: &str = "purchase ";
+
+/// What is open between us and carriers.
+#[derive(Clone, Debug, Default)]
+pub struct Unsettled {
+    /// Numbers that are to be given back, the first of them.
+    pub disconnects: Vec<Disconnect>,
+    /// Purchases that are under way or were not finished, the first of them.
+    pub purchases: Vec<Purchase>,
+}
+
+/// The storing of a number that was bought and not stored.
+struct Settlement<'a> {
+    purchase: &'a Purchase,
+    /// The account that it was bought for; none when it is gone.
+    taker: Option<Lineage>,
+}
+
+impl NumberService {
+    /// Sees to a page of what is open. Without the service itself (`live`) it is only said what that
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read. What goes wrong with one number is in the outcome.
+    pub async fn settle_page(
+        &self,
+        live: Option<&Self>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<PageOutcome, Error> {
+        let number = |text: &str| E164::parse(text).ok();
+        match after.map(|after| after.strip_prefix(OF_PURCHASES).ok_or(after)) {
+            None => self.settle_disconnects(live, None, limit).await,
+            Some(Err(after)) => self.settle_disconnects(live, number(after), limit).await,
+            Some(Ok(after)) => self.settle_purchases(live, number(after), limit).await,
+        }
+    }
+
+    async fn settle_disconnects(
+        &self,
+        live: Option<&Self>,
+        after: Option<E164>,
+        limit: usize,
+    ) -> Result<PageOutcome, Error> {
+        let settings = &*self.settings.get().await?;
+        let (page, next) = self.numbers.waiting_disconnects(after.as_ref(), limit).await?;
+        let next = next.map_or_else(|| OF_PURCHASES.to_owned(), |next| next.to_string());
+        let mut outcome = PageOutcome { next: Some(next), ..PageOutcome::default() };
+        let wishes = readable(page, &mut outcome);
+        let settled = wishes.into_iter().map(|wish| async move {
+            let number = wish.number.clone();
+            let settled = match live {
+                Some(live) => live.carry_out_wish(settings, wish).await,
+                None => Ok(Outcome::Waiting),
+            };
+            (number, settled)
+        });
+        let settled: Vec<_> = settled.collect();
+        let mut settled = stream::iter(settled).buffered(PARALLEL);
+        while let Some((number, settled)) = settled.next().await {
+            match settled {
+                Ok(Outcome::Done) => outcome.changed(GIVEN_BACK, &number),
+                Ok(Outcome::Kept) => outcome.changed(NOT_GIVEN_BACK, &number),
+                Ok(Outcome::Waiting) => outcome.waits(TO_BE_GIVEN_BACK, &number),
+                Ok(Outcome::Failed(reason)) => {
+                    outcome.found.push((TO_BE_GIVEN_BACK, number.to_string()));
+                    outcome.failed.push((number.to_string(), of_carrier(reason)));
+                }
+                // Somebody else saw to it.
+                Err(RepositoryError::Conflict { .. }) => outcome.skipped += 1,
+                Err(err) => outcome.fail(number.as_str(), &err.into()),
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn settle_purchases(
+        &self,
+        live: Option<&Self>,
+        after: Option<E164>,
+        limit: usize,
+    ) -> Result<PageOutcome, Error> {
+        let settings = &*self.settings.get().await?;
+        let (page, next) = self.numbers.open_purchases(after.as_ref(), limit).await?;
+        let next = next.map(|next| format!("{OF_PURCHASES}{next}"));
+        let mut outcome = PageOutcome { next, ..PageOutcome::default() };
+        let purchases = readable(page, &mut outcome);
+        let settled = purchases.into_iter().map(|purchase| async move {
+            let number = purchase.number.clone();
+            let settled = match live {
+                Some(live) => live.settle_purchase(settings, purchase).await,
+                None => Ok(Settled::Waiting),
+            };
+            (number, settled)
+        });
+        let settled: Vec<_> = settled.collect();
+        let mut settled = stream::iter(settled).buffered(PARALLEL);
+        while let Some((number, settled)) = settled.next().await {
+            match settled {
+                Ok(Settled::Stored) => outcome.changed(BOUGHT, &number),
+                Ok(Settled::StruckOut) => outcome.changed(NOT_BOUGHT, &number),
+                Ok(Settled::Waiting) => outcome.waits(IN_DOUBT, &number),
+                Ok(Settled::Unknown(reason)) => {
+                    outcome.found.push((IN_DOUBT, number.to_string()));
+                    outcome.failed.push((number.to_string(), of_carrier(reason)));
+                }
+                Err(Error::Conflict) => outcome.skipped += 1,
+                Err(err) => outcome.fail(number.as_str(), &err),
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Whether anything is open whose turn it is. Counts what is open for the metrics.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read.
+    pub async fn is_to_be_settled(&self) -> Result<bool, Error> {
+        let (settings, now) = (self.settings.get().await?, self.numbers.now());
+        let (disconnects, more) = self.numbers.waiting_disconnects(None, COUNTED).await?;
+        let (purchases, more_purchases) = self.numbers.open_purchases(None, COUNTED).await?;
+        for (name, count) in
+            [("disconnects_waiting", disconnects.len()), ("purchases_open", purchases.len())]
+        {
+            let count = u32::try_from(count).map_or(f64::MAX, f64::from);
+            gauge!(format!("number_manager_carrier_{name}")).set(count);
+        }
+        let is_due = |wish: &Disconnect| wish.due <= now && !wish.is_under_way(now);
+        Ok(more.is_some()
+            || more_purchases.is_some()
+            || disconnects.iter().flatten().any(is_due)
+            || purchases.iter().flatten().any(|it| self.is_in_doubt(&settings, it)))
+    }
+
+    /// What is open, the first of each kind.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read.
+    pub async fn unsettled(&self) -> Result<Unsettled, Error> {
+        let (disconnects, _) = self.numbers.waiting_disconnects(None, COUNTED).await?;
+        let (purchases, _) = self.numbers.open_purchases(None, COUNTED).await?;
+        Ok(Unsettled {
+            disconnects: disconnects.into_iter().flatten().collect(),
+            purchases: purchases.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Whether nobody works on a purchase any more that was not finished, and it is its turn.
+    fn is_in_doubt(&self, settings: &Settings, purchase: &Purchase) -> bool {
+        let pause = if purchase.tries == 0 { 0 } else { pause(settings, purchase.tries - 1) };
+        !self.is_under_way(settings, purchase) && purchase.modified + pause <= self.numbers.now()
+    }
+
+    /// Finds out how a purchase ended, and stores the number or strikes the purchase out.
+    async fn settle_purchase(
+        &self,
+        settings: &Settings,
+        mut purchase: Purchase,
+    ) -> Result<Settled, Error> {
+        if !self.is_in_doubt(settings, &purchase) {
+            return Ok(Settled::Waiting);
+        }
+        if !purchase.is_bought {
+            purchase = match self.outcome_of(settings, &purchase).await {
+                Ok(Ownership::Ours(data)) => {
+                    let data = data.or_else(|| purchase.data.clone());
+                    self.numbers.keep_purchase(purchase.bought(data)).await?
+                }
+                Ok(Ownership::NotOurs) => {
+                    self.numbers.end_purchase(purchase).await?;
+                    return Ok(Settled::StruckOut);
+                }
+                Ok(Ownership::Unknown) => {
+                    let reason = "the carrier does not say whether it was sold".to_owned();
+                    return self.ask_later(purchase, reason).await;
+                }
+                Err(reason) => return self.ask_later(purchase, reason).await,
+            };
+        }
+        let taker = match self.lineage(&purchase.account).await {
+            Err(Error::NoAccount(_)) => None,
+            taker => Some(taker?),
+        };
+        let settlement = Settlement { purchase: &purchase, taker };
+        let actor = settlement.actor();
+        // Whoever bought it accepted what it costs.
+        let terms = Terms { if_match: None, accepts_charges: true };
+        let account = settlement.taker.as_ref().map(|taker| &taker.account);
+        let target = Target { actor: &actor, account, settings, terms };
+        match self.change(&target, &purchase.number, &settlement).await {
+            Ok(_) | Err(Error::NoChange) => (),
+            Err(err) => return Err(err),
+        }
+        let number = purchase.number.clone();
+        self.numbers.end_purchase(purchase).await?;
+        tracing::info!(%number, "a number is stored that was bought before");
+        Ok(Settled::Stored)
+    }
+
+    async fn outcome_of(
+        &self,
+        settings: &Settings,
+        purchase: &Purchase,
+    ) -> Result<Ownership, String> {
+        let name = purchase.carrier.clone();
+        let Some(carrier) = self.carrier(&name).await else {
+            return Err(format!("carrier {name} cannot be asked"));
+        };
+        let order = order_of(purchase);
+        let question = async move { carrier.owned(&order).await };
+        let answer = ask(&name, settings.search.purchase_timeout, question).await;
+        answer.map_err(|unanswered| unanswered.to_string())
+    }
+
+    async fn ask_later(&self, purchase: Purchase, reason: String) -> Result<Settled, Error> {
+        self.numbers.keep_purchase(purchase.in_doubt(reason.clone())).await?;
+        Ok(Settled::Unknown(reason))
+    }
+}
+
+/// What became of a purchase.
+enum Settled {
+    /// The number is ours.
+    Stored,
+    /// It was never sold.
+    StruckOut,
+    /// It is not its turn.
+    Waiting,
+    /// Nobody can say yet.
+    Unknown(String),
+}
+
+/// What a carrier is asked about a purchase.
+pub(super) fn order_of(purchase: &Purchase) -> Order {
+    let offered = Offered { number: purchase.number.clone(), data: purchase.data.clone() };
+    Order { offered, reference: purchase.reference.clone() }
+}
+
+impl Settlement<'_> {
+    /// The account itself, with the right to do what was begun on its behalf.
+    fn actor(&self) -> Actor {
+        let account = self.taker.as_ref().map(|taker| taker.account.clone());
+        Actor { account, is_admin: true, may_add_numbers: true, ancestors: Vec::new() }
+    }
+}
+
+impl Operation for Settlement<'_> {
+    async fn decide(
+        &self,
+        service: &NumberService,
+        target: &Target<'_>,
+        number: &E164,
+        opened: Opened,
+    ) -> Result<Decision, Error> {
+        let now = service.numbers.now();
+        let new = |state| {
+            let carrier = self.purchase.carrier.clone();
+            Number::new(number.clone(), state, carrier, target.actor, now)
+        };
+        let mut bought = match &opened {
+            // It is in our stock already: as it was to be, or as somebody else wanted it.
+            Opened::Found(stored) if stored.number.state != State::Discovery => {
+                return Err(Error::NoChange);
+            }
+            Opened::Found(stored) => stored.number.clone(),
+            Opened::Vacant(_) if self.taker.is_none() => new(State::Available),
+            Opened::Vacant(_) => new(State::Discovery),
+        };
+        bought.carrier_data.clone_from(&self.purchase.data);
+        match &self.taker {
+            Some(_) => {
+                let taker = self.taker.as_ref();
+                let taking =
+                    Taking { actor: target.actor, taker, owner: None, open_purchase: true };
+                bought.take(self.purchase.state, &taking, now)?;
+            }
+            None => bought.enter(State::Available, now),
+        }
+        Ok(Decision::save(match opened {
+            Opened::Found(mut stored) => {
+                stored.number = bought;
+                *stored
+            }
+            Opened::Vacant(vacancy) => vacancy.fill(bought),
+        }))
+    }
+}
+
+/// What can be read of a page; what cannot has failed.
+fn readable<T>(page: Vec<Result<T, RepositoryError>>, outcome: &mut PageOutcome) -> Vec<T> {
+    outcome.read = page.len() as u64;
+    let mut readable = Vec::with_capacity(page.len());
+    for found in page {
+        match found {
+            Ok(found) => readable.push(found),
+            Err(err) => {
+                let message = err.to_string();
+                outcome.failed.push((message.clone(), of_carrier(message)));
+            }
+        }
+    }
+    readable
+}
+
+fn of_carrier(message: String) -> Failure {
+    Failure { error: "unspecified_fault".to_owned(), message }
+}
+
+impl PageOutcome {
+    fn changed(&mut self, kind: &'static str, number: &E164) {
+        self.changed += 1;
+        self.found.push((kind, number.to_string()));
+    }
+
+    fn waits(&mut self, kind: &'static str, number: &E164) {
+        self.skipped += 1;
+        self.found.push((kind, number.to_string()));
+    }
+}
