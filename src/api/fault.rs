@@ -421,9 +421,15 @@ impl Fault {
         Self::validation("csv", "format", what)
     }
 
+    /// A line of a body is too long.
+    pub(crate) fn long_line(line: u64) -> Self {
+        let message = format!("line {line} is too long");
+        Self::validation("body", "maxLength", json!({ "message": message, "line": line }))
+    }
+
     /// A body that is read while it arrives is not remembered, so that it cannot be compared.
     pub(crate) fn key_with_stream() -> Self {
-        let message = "Idempotency-Key cannot go with a table: send it without one";
+        let message = "Idempotency-Key cannot go with a body that is read while it arrives";
         Self::validation("idempotency-key", "invalid", json!({ "message": message }))
     }
 

@@ -185,8 +185,8 @@ async fn admit(
 ) -> Result<Response, Fault> {
     seen.admitted = Some(api.admission.enter().await?);
     // A table is read row by row.
-    let is_table = request::is_table(request.method(), request.uri(), request.headers());
-    let length = if is_table { Some(0) } else { admission::length_of(&request) };
+    let is_streamed = request::is_streamed(request.method(), request.uri(), request.headers());
+    let length = if is_streamed { Some(0) } else { admission::length_of(&request) };
     let _room = api.admission.make_room(length, api.limits.body_bytes).await?;
     answer(api, request, next, seen).await
 }
@@ -200,7 +200,7 @@ async fn answer(
     let (mut parts, mut body) = request.into_parts();
     let is_options = parts.method == Method::OPTIONS;
     let limits = &api.limits;
-    let streams = request::is_table(&parts.method, &parts.uri, &parts.headers);
+    let streams = request::is_streamed(&parts.method, &parts.uri, &parts.headers);
     let mut call = if is_options {
         Call::new(Method::OPTIONS, Query::default(), Payload::default(), &parts.headers)
     } else {

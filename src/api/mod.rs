@@ -18,6 +18,7 @@ mod cors;
 mod digests;
 mod digests_words;
 mod directory;
+mod documents;
 mod envelope;
 mod explain;
 mod extract;

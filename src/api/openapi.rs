@@ -7,8 +7,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     Api, accounts, changes, charges, classifiers, collection, consistency, digests, directory,
-    explain, features, health, jobs, lists, maintenance, numbers, porting, reconcile, repair,
-    system_config, tasks, tokens, words::ErrorAnswer,
+    documents, explain, features, health, jobs, lists, maintenance, numbers, porting, reconcile,
+    repair, system_config, tasks, tokens, words::ErrorAnswer,
 };
 
 /// The document without its routes.
@@ -80,6 +80,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(collection::activate_numbers))
         .routes(routes!(charges::get_quantities))
         .routes(routes!(numbers::get_any_number))
+        .routes(routes!(documents::get_documents, documents::put_documents))
         .routes(routes!(directory::check_numbers))
         .routes(routes!(directory::locate_numbers))
         .routes(routes!(directory::get_prefixes))

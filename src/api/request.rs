@@ -35,7 +35,7 @@ pub(super) struct Call {
     pub query: Query,
     /// The body's envelope.
     pub body: Payload,
-    /// Whether the body is a table, which the handler reads while it arrives.
+    /// Whether the body is one that the handler reads while it arrives.
     pub streams: bool,
     /// The token, wherever it was; never from the query.
     pub token: Option<String>,
@@ -132,17 +132,23 @@ pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Whether a body is a table for somebody who takes tables.
-pub(super) fn is_table(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+/// Whether a body is read by the handler while it arrives: a table for somebody who takes tables, or lines
+/// of JSON for somebody who takes these.
+pub(super) fn is_streamed(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    *method == Method::PUT
-        && uri.path().trim_end_matches('/').ends_with("/tasks")
-        && TABLES.iter().any(|table| kind.eq_ignore_ascii_case(table))
+    let path = uri.path().trim_end_matches('/');
+    let is_it =
+        |(end, wanted): &(&str, &str)| path.ends_with(end) && kind.eq_ignore_ascii_case(wanted);
+    *method == Method::PUT && STREAMED.iter().any(is_it)
 }
 
-/// The types of tables.
-const TABLES: [&str; 2] = ["text/csv", "text/comma-separated-values"];
+/// How paths end, and the types of what they take so.
+const STREAMED: [(&str, &str); 3] = [
+    ("/tasks", "text/csv"),
+    ("/tasks", "text/comma-separated-values"),
+    ("/documents", "application/x-ndjson"),
+];
 
 /// Reads a body, up to `limit` bytes.
 pub(super) async fn read_body(

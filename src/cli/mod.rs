@@ -6,6 +6,7 @@ mod healthcheck;
 mod maintenance;
 mod serve;
 mod token;
+mod transfer;
 mod wire;
 
 use std::{path::PathBuf, process::ExitCode, thread};
@@ -53,6 +54,10 @@ enum Command {
     Migrate,
     /// Run an operation over many numbers, or list the operations.
     Maintenance(Box<maintenance::MaintenanceArgs>),
+    /// Write every document of the store, a line of JSON each.
+    Dump(transfer::DumpArgs),
+    /// Store the documents of such a file that are not there yet; of a CouchDB's `_all_docs` as well.
+    Load(transfer::LoadArgs),
     /// Print the OpenAPI document.
     Openapi,
     /// Check settings, store and key, a line each.
@@ -94,6 +99,8 @@ async fn dispatch(command: Option<Command>, config: Config) -> anyhow::Result<()
         Command::Token(args) => token::run(&config, args).await,
         Command::Migrate => wire::migrate(&config).await,
         Command::Maintenance(args) => maintenance::run(&config, *args).await,
+        Command::Dump(args) => transfer::dump(&config, args).await,
+        Command::Load(args) => transfer::load(&config, args).await,
         Command::Doctor => doctor::run(&config).await,
         Command::Healthcheck => healthcheck::run(&config).await,
         Command::Openapi => Ok(()),

@@ -17,6 +17,8 @@ use crate::{
 
 /// The member of a number that holds its charge until the copy is known to be there.
 pub(super) const MEMBER: &str = "pvt_charge";
+/// Where the names of the databases of charges begin.
+pub(super) const PREFIX: &str = "number_manager_charges-";
 
 /// A charge as it is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +62,7 @@ impl ChargeCopy {
             charge.iter().filter(|(key, _)| *key != "id").map(|(k, v)| (k.clone(), v.clone())),
         );
         body.insert(WRITE_ID.to_owned(), id.as_str().into());
-        let db = DbName::new(format!("number_manager_charges-{}", created.strftime("%Y%m")));
+        let db = DbName::new(format!("{PREFIX}{}", created.strftime("%Y%m")));
         Some(Self { db, id, body })
     }
 

@@ -3,7 +3,7 @@
 //! Read in this order: `codec` (the only file that knows stored field names of numbers), `numbers`
 //! (reading and saving them), `mirror` (the copies in account databases), `charges` (what they
 //! cost), `ports` (the numbers in port requests), `accounts`, `settings`, `feature_settings` (what
-//! resellers and carriers say), `keys`, `revoked` (tokens that are denied), `requests` (what was answered to requests that carried a
+//! resellers and carriers say), `transfer` (documents that move between stores), `keys`, `revoked` (tokens that are denied), `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
 //! about those that are being bought, `disconnects` about those that are given back, `dated` about the databases that are dropped whole. `jobs` and
 //! `journal` hold long work and what it writes, `carry_out` does it. `feeds` is what changed in
@@ -39,6 +39,7 @@ mod search_settings;
 mod settings;
 mod settings_documents;
 mod stock;
+mod transfer;
 mod views;
 
 pub use crate::store::{Application, LocalWrites, Seq};
@@ -79,6 +80,7 @@ pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 pub use settings_documents::{SettingsDocument, SettingsName};
 pub use stock::{Generated, StockItem};
+pub use transfer::{Arrival, Moved, TransferRepository};
 
 use crate::{
     domain::ConfigurationError,

@@ -22,6 +22,7 @@ mod copy_to_numbers;
 mod create;
 mod digests;
 mod directory;
+mod documents;
 mod error;
 mod expire;
 mod explain;
@@ -85,6 +86,7 @@ pub use self::{
     create::Creation,
     digests::RangeSums,
     directory::DirectoryFault,
+    documents::Brought,
     error::Error,
     expire::DATABASE_EXPIRED,
     explain::{Explanation, FeatureList, FeaturePermission, Finding, Guard, Repair, Transition},

@@ -4,14 +4,21 @@
 
 use std::{
     collections::HashMap,
+    future::ready,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::{StreamExt, stream};
+use serde_json::Value;
+
 use super::{Error, NumberService, RowDone};
 use crate::{
-    domain::{Actor, Number, State},
+    domain::{Actor, LOCAL_FEATURE, Number, State},
     providers::{self, FeatureProvider, Notice, Step},
 };
+
+/// How many numbers are seen to at once.
+const PARALLEL_NUMBERS: usize = 16;
 
 /// Numbers whose features change, as they were and as they are to be.
 #[derive(Debug)]
@@ -38,13 +45,10 @@ impl Outfit {
     pub fn plan<'a>(&self, done: impl IntoIterator<Item = &'a RowDone>) {
         let mut planned = self.planned();
         for RowDone { before, view, .. } in done {
-            let features = before.as_ref().map(|before| &before.features);
-            let (was, is) = (features.is_none_or(serde_json::Map::is_empty), &view.number);
-            if was && is.features.is_empty() || features == Some(&is.features) && !is_gone(is) {
-                continue;
-            }
             let change = Change { before: before.clone(), after: view.number.clone() };
-            planned.insert(is.id.to_string(), change);
+            if !provided(change.before.as_ref()).eq(provided(change.left())) {
+                planned.insert(change.after.id.to_string(), change);
+            }
         }
     }
 
@@ -55,30 +59,37 @@ impl Outfit {
 }
 
 impl Change {
+    /// The number afterwards; none when it is gone.
+    fn left(&self) -> Option<&Number> {
+        Some(&self.after).filter(|after| after.state != State::Deleted)
+    }
+
     fn step(&self) -> Step<'_> {
-        let after = (!is_gone(&self.after)).then_some(&self.after);
-        Step { before: self.before.as_ref(), after }
+        Step { before: self.before.as_ref(), after: self.left() }
     }
 }
 
-fn is_gone(number: &Number) -> bool {
-    number.state == State::Deleted
+/// The features that somebody provides.
+fn provided(number: Option<&Number>) -> impl Iterator<Item = (&String, &Value)> {
+    let features = number.into_iter().flat_map(|number| &number.features);
+    features.filter(|(name, _)| name.as_str() != LOCAL_FEATURE)
 }
 
 impl NumberService {
     /// Asks the providers to do their part for these numbers, which are about to be written. Returns those
     /// for which it failed.
     pub async fn fit_out(&self, outfit: &Outfit, ids: &[String]) -> Vec<(String, Error)> {
-        let mut failed = Vec::new();
-        for id in ids {
-            let change = outfit.planned().get(id).cloned();
-            if let Some(change) = change
-                && let Err(err) = self.fit_one(&change).await
-            {
-                failed.push((id.clone(), err));
-            }
-        }
-        failed
+        let changes: Vec<(String, Change)> = {
+            let planned = outfit.planned();
+            let change = |id: &String| Some((id.clone(), planned.get(id)?.clone()));
+            ids.iter().filter_map(change).collect()
+        };
+        let fitted = changes.into_iter().map(|(id, change)| async move {
+            let fitted = self.fit_one(&change).await;
+            fitted.err().map(|err| (id, err))
+        });
+        let fitted: Vec<_> = fitted.collect();
+        stream::iter(fitted).buffer_unordered(PARALLEL_NUMBERS).filter_map(ready).collect().await
     }
 
     async fn fit_one(&self, change: &Change) -> Result<(), Error> {
@@ -88,7 +99,7 @@ impl NumberService {
                 continue;
             }
             // What it would write on the number is in no plan, so it is not written.
-            let mut after = (!is_gone(&change.after)).then(|| change.after.clone());
+            let mut after = change.left().cloned();
             if let Err(err) = provider.provide(change.before.as_ref(), after.as_mut()).await {
                 for provider in &done {
                     provider.undo(change.step()).await;
@@ -119,10 +130,9 @@ impl NumberService {
 
     async fn end_one(&self, outfit: &Outfit, change: &Change) -> Result<(), Error> {
         let found = self.numbers.get(&change.after.id).await?.map(|(number, _)| number);
-        let features = |number: &Number| number.features.clone();
-        let is_written = match &found {
-            None => is_gone(&change.after),
-            Some(found) => !is_gone(&change.after) && features(found) == features(&change.after),
+        let is_written = match (&found, change.left()) {
+            (found, None) => found.is_none(),
+            (found, Some(after)) => provided(found.as_ref()).eq(provided(Some(after))),
         };
         let settings = &*self.settings.get().await?;
         let terms = self.feature_terms(basis(change), settings).await?;

@@ -129,7 +129,13 @@ fn path_of(column: &str) -> Option<&str> {
 fn put(into: &mut Map<String, Value>, path: &[&str], value: Value) -> bool {
     match path {
         [] => false,
-        [last] => into.insert((*last).to_owned(), value).is_none(),
+        [last] => {
+            let is_free = !into.contains_key(*last);
+            if is_free {
+                into.insert((*last).to_owned(), value);
+            }
+            is_free
+        }
         [first, rest @ ..] => {
             let inner = into.entry(*first).or_insert_with(|| Value::Object(Map::new()));
             inner.as_object_mut().is_some_and(|inner| put(inner, rest, value))
@@ -190,4 +196,47 @@ fn cell_of(number: &Number, column: &str, holder: Option<&str>) -> String {
 
 fn says_yes(value: &Value) -> bool {
     value.as_bool() == Some(true) || value.as_str() == Some("true")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cells_are_members_of_a_number() {
+        let given = [
+            ("e164", "+14155550100"),
+            ("account_name", "nobody's to write"),
+            ("cnam.inbound", "true"),
+            ("cnam.outbound", "\"ACME\""),
+            ("e911.name", "Bob"),
+            ("e911.street_address", " 1 Main St"),
+            ("prepend.enabled", "yes"),
+            ("prepend.name", "'=1+1"),
+            ("failover.e164", "'+14155550101"),
+            ("force_outbound", "false"),
+            ("ringback.early", " "),
+            ("opaque.a.b", "1"),
+            ("opaque.a.c", "2"),
+            ("opaque.a", "3"),
+            ("opaque.pvt_state", "x"),
+            ("", "nameless"),
+            ("unknown", "x"),
+        ];
+        let columns = given.map(|(column, _)| column.to_owned());
+        let cells = given.map(|(_, cell)| cell.to_owned());
+        let (public, bad) = Cells { columns: &columns, cells: &cells }.public();
+        let wanted = json!({
+            "cnam": {"inbound_lookup": true, "display_name": "ACME"},
+            "e911": {"caller_name": "Bob", "street_address": " 1 Main St"},
+            "prepend": {"enabled": false, "name": "=1+1"},
+            "failover": {"e164": "+14155550101"},
+            "force_outbound": false,
+            "a": {"b": "1", "c": "2"},
+        });
+        assert_eq!(Value::Object(public), wanted);
+        assert_eq!(bad, ["opaque.a", "opaque.pvt_state"]);
+    }
 }

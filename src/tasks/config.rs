@@ -22,6 +22,8 @@ pub struct TasksConfig {
     pub page_size: usize,
     /// How many rows without a value that they need are named.
     pub listed: usize,
+    /// The most bytes of a document that is brought in.
+    pub document_bytes: usize,
     /// For how long a file may stand still that arrives, in milliseconds.
     pub upload_timeout_ms: u64,
 }
@@ -70,6 +72,7 @@ impl Default for TasksConfig {
             chunk_rows: 5_000,
             page_size: 1_000,
             listed: 100,
+            document_bytes: 1_000_000,
             upload_timeout_ms: 30_000,
         }
     }

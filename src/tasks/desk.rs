@@ -63,6 +63,12 @@ impl Tasks {
         Self(Arc::new(Desk { jobs, limits }))
     }
 
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &TasksConfig {
+        &self.0.limits
+    }
+
     fn repository(&self) -> &JobRepository {
         self.0.jobs.repository()
     }

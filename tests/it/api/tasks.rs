@@ -323,10 +323,9 @@ async fn rows_about_one_number_are_done_in_their_order(world: &World) {
 
 async fn what_is_written_is_what_the_cells_say(world: &World) {
     keep(world).await;
-    let table = "e164,cnam.inbound,e911.name,e911.locality,e911.region,e911.street_address,\
-                 e911.postal_code,prepend.enabled,prepend.name,ringback.early,force_outbound,\
+    let table = "e164,cnam.inbound,prepend.enabled,prepend.name,ringback.early,force_outbound,\
                  opaque.tags.site,opaque.note,unknown\n\
-                 +14155550160,true,Bob,SF,CA,1 Main St,94105,no,'=1+1,media,true,north,\
+                 +14155550160,true,no,'=1+1,media,true,north,\
                  \"\"\"quoted\"\"\",x\n";
     world.allow_additions(ACCOUNT).await;
     let (task, _) =
@@ -339,11 +338,6 @@ async fn what_is_written_is_what_the_cells_say(world: &World) {
     let stored = world.document("+14155550160").await.unwrap().body;
     for (member, value) in [
         ("cnam", json!({"inbound_lookup": true})),
-        (
-            "e911",
-            json!({"caller_name": "Bob", "locality": "SF", "region": "CA",
-                   "street_address": "1 Main St", "postal_code": "94105"}),
-        ),
         ("prepend", json!({"enabled": false, "name": "=1+1"})),
         ("ringback", json!({"early": "media"})),
         ("force_outbound", json!(true)),
@@ -361,7 +355,7 @@ async fn what_is_written_is_what_the_cells_say(world: &World) {
     let (_, output) = run(world, HOLDER, "update_overwrite", "e164\n+14155550160\n").await;
     assert_eq!(cells(&output, &["prepend.enabled", "force_outbound"]), [["false", "false"]]);
     let stored = world.document("+14155550160").await.unwrap().body;
-    assert!(["prepend", "note", "ringback", "e911"].iter().all(|it| !stored.contains_key(*it)));
+    assert!(["prepend", "note", "ringback", "cnam"].iter().all(|it| !stored.contains_key(*it)));
     for column in ["opaque.pvt_state", "opaque.state", "opaque._id", "opaque.", "opaque.a..b"] {
         let table = format!("e164,{column}\n+14155550160,x\n");
         let (_, output) = run(world, Who::Admin, "update_merge", &table).await;

@@ -23,4 +23,5 @@ mod start;
 mod stop;
 mod stream;
 mod tables;
+mod transfer;
 mod weather;
