@@ -2,15 +2,21 @@
 //! it is killed, when its store fails, and beside others of its kind.
 
 mod changes;
+mod chaos;
 mod crash;
+mod doctor;
+mod doubt;
 mod follower;
+mod full;
 mod jobs;
 mod keys;
 mod kill;
 mod load;
 mod maintenance;
 mod outage;
+mod overload;
 mod replicas;
+mod secrets;
 mod settings;
 mod slow;
 mod start;
@@ -18,3 +24,4 @@ mod stop;
 mod stream;
 mod tables;
 mod transfer;
+mod weather;
