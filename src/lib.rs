@@ -14,4 +14,5 @@ pub mod repository;
 pub mod service;
 pub mod store;
 pub mod sup;
+pub mod tasks;
 pub mod telemetry;

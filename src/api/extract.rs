@@ -34,6 +34,15 @@ pub(super) struct AdminCall {
     call: Arc<Call>,
 }
 
+/// A request from anybody who is known.
+#[derive(Debug)]
+pub(super) struct TokenCall {
+    /// Who asks.
+    pub actor: Actor,
+    /// The request.
+    pub call: Arc<Call>,
+}
+
 /// A request that needs no token. One that has a token needs a good one.
 #[derive(Debug)]
 pub(super) struct OpenCall {
@@ -43,6 +52,14 @@ pub(super) struct OpenCall {
 }
 
 impl Deref for OpenCall {
+    type Target = Call;
+
+    fn deref(&self) -> &Call {
+        &self.call
+    }
+}
+
+impl Deref for TokenCall {
     type Target = Call;
 
     fn deref(&self) -> &Call {
@@ -94,6 +111,19 @@ impl FromRequestParts<Api> for AdminCall {
         if !caller.actor.is_admin {
             return Err(Fault::forbidden());
         }
+        caller.needs(scope_of(&call))?;
+        check_kind(&call)?;
+        Ok(Self { actor: caller.actor, call })
+    }
+}
+
+impl FromRequestParts<Api> for TokenCall {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
+        let call = call_of(parts)?;
+        limit(api, &call, None)?;
+        let caller = authenticate(api, &call).await?;
         caller.needs(scope_of(&call))?;
         check_kind(&call)?;
         Ok(Self { actor: caller.actor, call })
@@ -198,6 +228,8 @@ fn scope_of(call: &Call) -> &'static str {
     let is_maintenance = |route: &&str| call.route.starts_with(route);
     if ["/v2/maintenance", "/v2/jobs", "/v2/tokens"].iter().any(is_maintenance) {
         "maintenance"
+    } else if call.route.starts_with("/v2/changes") {
+        "changes"
     } else if call.method == Method::GET {
         "read"
     } else {

@@ -12,8 +12,9 @@ use crate::{
     auth::AuthError,
     domain::{AccountId, E164, KNOWN_FEATURES},
     jobs::JobError,
-    service::{DirectoryFault, Error, Invoice, ProviderError},
+    service::{ChangesError, Cursor, DirectoryFault, Error, Invoice, ProviderError},
     sup::{Refusal, Refused, SupError},
+    tasks::{Malformed, TaskError},
 };
 
 use super::charges;
@@ -211,6 +212,55 @@ impl From<JobError> for Fault {
     }
 }
 
+impl From<ChangesError> for Fault {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Gone(present) => Self::cursor_gone(&present),
+            ChangesError::Service(error) => error.into(),
+        }
+    }
+}
+
+impl From<TaskError> for Fault {
+    fn from(error: TaskError) -> Self {
+        let reason = error.to_string();
+        let bad = |data| fault(StatusCode::NOT_FOUND, "bad_identifier", data);
+        match error {
+            TaskError::Unsaid => {
+                fault(StatusCode::INTERNAL_SERVER_ERROR, "invalid request", json!({}))
+            }
+            TaskError::UnknownAction => {
+                fault(StatusCode::NOT_FOUND, "bad identifier", json!(["unknown_category_action"]))
+            }
+            TaskError::Malformed(malformed) => Self::malformed_table(&malformed),
+            TaskError::Rows { fields, values, expected } => {
+                let members = [
+                    ("missing_mandatory_fields", json!(fields), fields.is_empty()),
+                    ("missing_mandatory_values", json!(values), values.is_empty()),
+                    ("expected_content", json!(expected), expected.is_none()),
+                ];
+                let that_apply = members.into_iter().filter(|(_, _, is_empty)| !is_empty);
+                let data = that_apply.map(|(name, value, _)| (name.to_owned(), value)).collect();
+                fault(StatusCode::BAD_REQUEST, "bad request", Value::Object(data))
+            }
+            TaskError::Records => Self::wrong_type("records", "array", &Value::Null),
+            TaskError::NoAccount => Self::required("account_id"),
+            TaskError::TooLarge(limit) => {
+                Self::too_large(usize::try_from(limit).unwrap_or(usize::MAX))
+            }
+            TaskError::Broken => Self::broken_body(),
+            TaskError::Slow => Self::slow_body(),
+            TaskError::Unknown(id) => bad(json!({ "message": "bad identifier", "cause": id })),
+            TaskError::Started(id) => {
+                bad(json!({ "reason": reason, "cause": id, "message": "bad identifier" }))
+            }
+            TaskError::Idle => bad(json!({ "reason": reason })),
+            TaskError::Running(id) => bad(json!({ "cause": id, "message": reason })),
+            TaskError::Job(error) => error.into(),
+        }
+    }
+}
+
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         if let Some(key) = error.unknown_key() {
@@ -350,6 +400,33 @@ impl Fault {
         fault(StatusCode::NOT_FOUND, "bad_identifier", data)
     }
 
+    /// There are no such actions by tables.
+    pub(crate) fn unknown_actions() -> Self {
+        let data = json!(["unknown category or action"]);
+        fault(StatusCode::NOT_FOUND, "bad identifier", data)
+    }
+
+    fn malformed_table(malformed: &Malformed) -> Self {
+        let message = if malformed.is_shape {
+            "Empty CSV or some row(s) longer than others or header missing".to_owned()
+        } else {
+            format!("Malformed CSV: {malformed}")
+        };
+        let what = json!({
+            "message": message,
+            "line": malformed.line,
+            "column": malformed.column,
+            "cause": malformed.problem,
+        });
+        Self::validation("csv", "format", what)
+    }
+
+    /// A body that is read while it arrives is not remembered, so that it cannot be compared.
+    pub(crate) fn key_with_stream() -> Self {
+        let message = "Idempotency-Key cannot go with a table: send it without one";
+        Self::validation("idempotency-key", "invalid", json!({ "message": message }))
+    }
+
     /// There is nothing under that path.
     pub(crate) fn not_found() -> Self {
         plain(StatusCode::NOT_FOUND, "not_found")
@@ -358,6 +435,19 @@ impl Fault {
     /// The first version of the API is no more.
     pub(crate) fn gone() -> Self {
         plain(StatusCode::GONE, "gone")
+    }
+
+    /// What follows a cursor was dropped; the feed goes on at `present`.
+    pub(crate) fn cursor_gone(present: &Cursor) -> Self {
+        let message = "what follows the cursor is not kept any more";
+        let data = json!({ "message": message, "cursor": present.to_string() });
+        fault(StatusCode::GONE, "cursor_gone", data)
+    }
+
+    /// There are as many as there may be who wait for changes.
+    pub(crate) fn too_many_streams() -> Self {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams")
+            .with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
     /// The path knows other methods.
@@ -512,6 +602,12 @@ impl Fault {
         let message = format!("Value did not match type(s): {wanted}");
         let what = json!({ "message": message, "target": wanted, "value": value });
         Self::validation(field, "type", what)
+    }
+
+    /// A parameter of the query says what cannot be understood.
+    pub(crate) fn invalid_parameter(name: &str, problem: &str, value: &str) -> Self {
+        let what = json!({ "message": format!("{name} {problem}"), "value": value });
+        Self::validation(name, "invalid", what)
     }
 
     /// A parameter of the query asks for what cannot be.

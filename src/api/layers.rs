@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::{
+    body::Bytes,
     extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, request::Parts},
     middleware::Next,
@@ -36,7 +37,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const OUTSIDE: &[&str] = &["livez", "readyz", "metrics", "openapi.json", "docs"];
 
 /// Routes that look at all numbers.
-const UNBOUNDED: &[&str] = &["/v2/maintenance", "/v2/system_configs"];
+const UNBOUNDED: &[&str] = &["/v2/maintenance", "/v2/system_configs", "/v2/consistency/digests"];
 
 /// The id that log lines, headers and envelopes of one request share.
 #[derive(Clone, Debug)]
@@ -116,8 +117,15 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
     }
 }
 
-/// Paths of long work: whoever asks there does not wait for numbers.
-const WORK: [&str; 3] = ["/v2/jobs", "/v2/maintenance", "/v2/consistency"];
+/// Paths of long work and of long waiting: whoever asks there does not wait for numbers.
+const WORK: [&str; 6] = [
+    "/v2/jobs",
+    "/v2/maintenance",
+    "/v2/consistency",
+    "/v2/changes",
+    "/v2/tasks",
+    "/v2/accounts/{account_id}/tasks",
+];
 
 /// Inside of compression, outside of the router: understands the request in the order of the wire
 /// (body, path, method), since the router's own answers to what it does not know are of another
@@ -168,17 +176,24 @@ async fn answer(
     next: Next,
     seen: &mut Seen,
 ) -> Result<Response, Fault> {
-    let (mut parts, body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
     let is_options = parts.method == Method::OPTIONS;
     let limits = &api.limits;
+    let streams = request::is_table(&parts.method, &parts.uri, &parts.headers);
     let mut call = if is_options {
         Call::new(Method::OPTIONS, Query::default(), Payload::default(), &parts.headers)
     } else {
-        let time = Duration::from_millis(limits.body_timeout_ms);
-        let bytes = request::read_body(&parts.headers, body, limits.body_bytes);
-        let bytes = timeout(time, bytes).await.map_err(|_| Fault::slow_body())??;
+        let bytes = if streams {
+            Bytes::new()
+        } else {
+            let time = Duration::from_millis(limits.body_timeout_ms);
+            let body = std::mem::take(&mut body);
+            let bytes = request::read_body(&parts.headers, body, limits.body_bytes);
+            timeout(time, bytes).await.map_err(|_| Fault::slow_body())??
+        };
         understand(&parts, &bytes)?
     };
+    call.streams = streams;
     let path = path::normalise(parts.uri.path())?;
     let path = match path::of_token_account(&path) {
         Some(rest) if !is_options => of_token_account(api, &call, rest).await?,
@@ -204,7 +219,7 @@ async fn answer(
     parts.method = method;
     parts.uri = path.parse::<Uri>().map_err(|_| Fault::not_found())?;
     parts.extensions.insert(Arc::clone(&call));
-    run(api, &call, Request::from_parts(parts, axum::body::Body::empty()), next).await
+    run(api, &call, Request::from_parts(parts, body), next).await
 }
 
 fn understand(parts: &Parts, bytes: &[u8]) -> Result<Call, Fault> {
@@ -229,7 +244,10 @@ async fn of_token_account(api: &Api, call: &Call, rest: &str) -> Result<String, 
 /// Runs the handler. What writes runs on when the client hangs up or the time is over: a write that
 /// stops halfway helps nobody. What looks at all numbers takes as long as it takes.
 async fn run(api: &Api, call: &Arc<Call>, request: Request, next: Next) -> Result<Response, Fault> {
-    let is_unbounded = UNBOUNDED.iter().any(|route| call.route.starts_with(route));
+    let is_unbounded = call.streams || UNBOUNDED.iter().any(|route| call.route.starts_with(route));
+    if call.streams && idempotency::is_asked(call, request.headers()) {
+        return Err(Fault::key_with_stream());
+    }
     let time = Duration::from_millis(api.limits.request_timeout_ms);
     let once = idempotency::is_asked(call, request.headers())
         .then(|| (api.clone(), Arc::clone(call), request.uri().clone(), request.headers().clone()));

@@ -6,12 +6,16 @@
 
 mod accounts;
 mod accounts_words;
+mod changes;
+mod changes_words;
 mod charges;
 mod classifiers;
 mod classifiers_words;
 mod collection;
 mod consistency;
 mod cors;
+mod digests;
+mod digests_words;
 mod directory;
 mod envelope;
 mod explain;
@@ -30,6 +34,7 @@ mod lists;
 mod lists_words;
 mod maintenance;
 mod maintenance_words;
+mod news;
 mod numbers;
 mod numbers_words;
 mod openapi;
@@ -43,6 +48,8 @@ mod schema;
 mod search;
 mod shape;
 mod system_config;
+mod tasks;
+mod tasks_words;
 mod tokens;
 mod words;
 
@@ -50,10 +57,13 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{Router, middleware};
 use serde::Deserialize;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{
     CompressionLevel,
-    compression::{CompressionLayer, predicate::SizeAbove},
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
 };
 use utoipa::openapi::OpenApi;
 
@@ -63,12 +73,14 @@ use crate::{
     follower::FollowerWatch,
     jobs::{Jobs, Operation},
     service::{NumberService, RequestRepository},
+    tasks::{Tasks, TasksConfig},
     telemetry::Metrics,
 };
 
 pub use idempotency::IdempotencyConfig;
 pub(crate) use jobs::shown as shown_job;
 pub use limit::LimitConfig;
+pub use news::ChangesConfig;
 
 /// Answers shorter than this are not worth compressing, in bytes.
 const COMPRESS_ABOVE: u64 = 1024;
@@ -115,6 +127,8 @@ pub struct Parts {
     pub service: NumberService,
     /// Long work.
     pub jobs: Jobs,
+    /// Work by tables.
+    pub tasks: Tasks,
     /// Tells how copies are kept true.
     pub follower: FollowerWatch,
     /// The requests that carried a key.
@@ -125,6 +139,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What a request may take.
     pub limits: HttpConfig,
+    /// Who waits for changes.
+    pub news: news::News,
     /// How often a client may ask.
     pub limiter: limit::Limiter,
     /// What is measured.
@@ -146,10 +162,16 @@ pub struct Parts {
 pub struct ApiConfig {
     /// What a request may take.
     pub limits: HttpConfig,
+    /// How changes are told.
+    pub changes: ChangesConfig,
+    /// When who listens is sent away.
+    pub stop: CancellationToken,
     /// How often a client may ask.
     pub rate: LimitConfig,
     /// Long work.
     pub jobs: Jobs,
+    /// What tables may take.
+    pub tasks: TasksConfig,
     /// Tells how copies are kept true.
     pub follower: FollowerWatch,
     /// The requests that carried a key.
@@ -181,12 +203,14 @@ impl Api {
         let document = document(config.jobs.operations());
         Self(Arc::new(Parts {
             service,
+            tasks: Tasks::new(config.jobs.clone(), config.tasks),
             jobs: config.jobs,
             follower: config.follower,
             requests: config.requests,
             authenticator,
             clock,
             limits: config.limits,
+            news: news::News::new(config.changes, config.stop),
             limiter: limit::Limiter::new(config.rate),
             metrics,
             serves_metrics: config.serves_metrics,
@@ -219,7 +243,8 @@ pub fn router(api: Api) -> Router {
     let inner = routes.with_state(api.clone()).merge(openapi::swagger_ui());
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(COMPRESS_ABOVE));
+        // What is packed is held back until there is enough of it; events must not be.
+        .compress_when(SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::SSE));
     // The inner router is a service, not merged: paths and methods change before it sees them.
     Router::new()
         .fallback_service(inner)

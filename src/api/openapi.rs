@@ -6,9 +6,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    Api, accounts, charges, classifiers, collection, consistency, directory, explain, features,
-    health, jobs, lists, maintenance, numbers, porting, reconcile, repair, system_config, tokens,
-    words::ErrorAnswer,
+    Api, accounts, changes, charges, classifiers, collection, consistency, digests, directory,
+    explain, features, health, jobs, lists, maintenance, numbers, porting, reconcile, repair,
+    system_config, tasks, tokens, words::ErrorAnswer,
 };
 
 /// The document without its routes.
@@ -27,6 +27,8 @@ use super::{
         (name = "settings", description = "What an operator tunes, for administrators"),
         (name = "maintenance", description = "Operations over many numbers, for administrators"),
         (name = "jobs", description = "The runs of such operations, for administrators"),
+        (name = "changes", description = "What became of numbers, for who keeps copies of its own"),
+        (name = "tasks", description = "Bulk work by tables"),
         (name = "tokens", description = "The keys that sign tokens, and tokens that are denied"),
         (name = "health", description = "The process itself"),
     ),
@@ -111,6 +113,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(maintenance::run_command))
         .routes(routes!(maintenance::run_operation))
         .routes(routes!(consistency::get_consistency))
+        .routes(routes!(digests::get_digests))
+        .routes(routes!(changes::get_changes))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::cancel_job))
@@ -121,6 +125,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::get_plan))
         .routes(routes!(jobs::get_journal))
         .routes(routes!(jobs::follow_job))
+        .routes(routes!(tasks::list_actions, tasks::create_any_task))
+        .routes(routes!(tasks::get_any_task, tasks::start_any_task, tasks::remove_any_task))
+        .routes(routes!(tasks::stop_any_task))
+        .routes(routes!(tasks::get_any_task_input))
+        .routes(routes!(tasks::get_any_task_output))
+        .routes(routes!(tasks::list_tasks, tasks::create_task))
+        .routes(routes!(tasks::get_task, tasks::start_task, tasks::remove_task))
+        .routes(routes!(tasks::stop_task))
+        .routes(routes!(tasks::get_task_input))
+        .routes(routes!(tasks::get_task_output))
         .routes(routes!(tokens::rotate_keys))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(health::livez))

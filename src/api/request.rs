@@ -19,6 +19,7 @@ use super::{envelope::Tokens, fault::Fault};
 
 /// What was understood of a request.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 pub(super) struct Call {
     /// The method that is meant.
     pub method: Method,
@@ -34,6 +35,8 @@ pub(super) struct Call {
     pub query: Query,
     /// The body's envelope.
     pub body: Payload,
+    /// Whether the body is a table, which the handler reads while it arrives.
+    pub streams: bool,
     /// The token, wherever it was; never from the query.
     pub token: Option<String>,
     /// Whether the client wants words.
@@ -83,6 +86,14 @@ impl Query {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// A parameter that says how many, from 1 to `most`.
+    pub(super) fn count(&self, name: &str, default: usize, most: usize) -> Result<usize, Fault> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        let count = text.parse().ok().filter(|count| (1..=most).contains(count));
+        let problem = format!("must be from 1 to {most}");
+        count.ok_or_else(|| Fault::invalid_parameter(name, &problem, text))
+    }
+
     /// Whether a parameter says yes.
     pub(super) fn says(&self, name: &str) -> bool {
         self.get(name).is_some_and(is_true)
@@ -115,6 +126,18 @@ pub(super) fn text(data: &Map<String, Value>, name: &str) -> Result<Option<Strin
         Some(other) => Err(Fault::wrong_type(name, "string", other)),
     }
 }
+
+/// Whether a body is a table for somebody who takes tables.
+pub(super) fn is_table(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    *method == Method::PUT
+        && uri.path().trim_end_matches('/').ends_with("/tasks")
+        && TABLES.iter().any(|table| kind.eq_ignore_ascii_case(table))
+}
+
+/// The types of tables.
+const TABLES: [&str; 2] = ["text/csv", "text/comma-separated-values"];
 
 /// Reads a body, up to `limit` bytes.
 pub(super) async fn read_body(
@@ -248,6 +271,7 @@ impl Call {
             client: IpAddr::from([0, 0, 0, 0]),
             query,
             body,
+            streams: false,
             token: None,
             wants_text: of_header(header::ACCEPT).is_some_and(wants_text),
             wants_csv: asks_csv || of_header(header::ACCEPT) == Some("text/csv"),

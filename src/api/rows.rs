@@ -8,7 +8,10 @@ use futures::{Stream, StreamExt, stream};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use crate::service::{Error, NumberView, Port, Walk};
+use crate::{
+    domain::shielded,
+    service::{Error, NumberView, Port, Walk},
+};
 
 use super::{fault::Fault, shape};
 
@@ -28,8 +31,6 @@ const COLUMNS: [&str; 13] = [
     "port_id",
     "port_state",
 ];
-/// What a spreadsheet takes for the beginning of a formula.
-const FORMULA: [char; 4] = ['=', '+', '-', '@'];
 
 /// A number and its row.
 type Row = (String, Map<String, Value>);
@@ -224,7 +225,7 @@ fn cell(value: &Value) -> String {
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     };
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text }
+    shielded(&text)
 }
 
 fn plain(value: &Value) -> String {

@@ -17,12 +17,13 @@ use crate::{
     jobs::{JobRepository, Jobs},
     maintenance::OPERATIONS,
     repository::{
-        AccountRepository, FeatureSettingsRepository, FeedRepository, KeyRepository, LocalWrites,
-        NumberRepository, RequestRepository, RevokedRepository, SettingsRepository,
-        system_databases,
+        AccountRepository, EventRepository, FeatureSettingsRepository, FeedRepository,
+        KeyRepository, LocalWrites, NumberRepository, RequestRepository, RevokedRepository,
+        SettingsRepository, system_databases,
     },
     service::{AccountRule, NumberService},
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
+    tasks,
     telemetry::Metrics,
 };
 
@@ -108,7 +109,14 @@ pub(super) fn build_jobs(
     stop: CancellationToken,
 ) -> Jobs {
     let repository = JobRepository::new(Arc::clone(store));
-    Jobs::new(service, repository, clock(), OPERATIONS, config.jobs.clone(), stop)
+    Jobs::new(
+        service,
+        repository,
+        clock(),
+        [OPERATIONS, tasks::OPERATIONS],
+        config.jobs.clone(),
+        stop,
+    )
 }
 
 /// What keeps the copies of a store true, until `stop`.
@@ -121,7 +129,8 @@ pub(super) fn build_follower(
     let (clock, settings) = (clock(), SettingsRepository::new(Arc::clone(store)));
     let numbers = NumberRepository::new(Arc::clone(store), Arc::clone(&clock), settings);
     let feeds = FeedRepository::new(Arc::clone(store));
-    Follower::new(numbers, feeds, writes, clock, config.follower.clone(), stop)
+    let events = EventRepository::beside(&numbers);
+    Follower::new(numbers, feeds, events, writes, clock, config.follower.clone(), stop)
 }
 
 /// The HTTP face over a store. Its jobs go on until `stop`.
@@ -138,8 +147,11 @@ pub(super) async fn build_api(
     let node = Uuid::new_v4().simple().to_string()[..16].to_owned();
     let settings = ApiConfig {
         limits: config.http.clone(),
+        tasks: config.tasks,
         rate: config.rate_limit,
-        jobs: build_jobs(config, store, service.clone(), stop),
+        jobs: build_jobs(config, store, service.clone(), stop.clone()),
+        changes: config.changes.clone(),
+        stop,
         follower,
         requests: RequestRepository::new(Arc::clone(store), Arc::clone(&clock)),
         serves_metrics: config.metrics_listen()?.is_none(),

@@ -17,11 +17,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{HttpConfig, LimitConfig},
+    api::{ChangesConfig, HttpConfig, LimitConfig},
     auth::TokenConfig,
     follower::FollowerConfig,
     jobs::JobsConfig,
     store::{couchdb::CouchConfig, sqlite::SqliteConfig},
+    tasks::TasksConfig,
     telemetry::LogConfig,
 };
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What a request may take.
     pub http: HttpConfig,
+    /// How changes are told.
+    pub changes: ChangesConfig,
     /// How often a client may ask.
     pub rate_limit: LimitConfig,
     /// Where metrics are shown.
@@ -54,6 +57,8 @@ pub struct Config {
     pub accounts: AccountsConfig,
     /// What jobs may take.
     pub jobs: JobsConfig,
+    /// What tables may take.
+    pub tasks: TasksConfig,
     /// How copies are kept true.
     pub follower: FollowerConfig,
     /// The CouchDB server.
@@ -216,7 +221,10 @@ impl Config {
         self.token_secret()?;
         self.metrics_listen()?;
         self.jobs.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+        self.tasks.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         self.follower.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+        let changes = self.changes.check(self.http.request_timeout_ms);
+        changes.map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         if self.uses_couchdb() {
             self.couchdb.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
             if self.follower.deadline_ms < 3 * self.couchdb.call_timeout_ms {
@@ -344,6 +352,11 @@ mod tests {
             "setting follower.deadline_ms must be at least three times couchdb.call_timeout_ms",
         );
         check_refused("[follower]\nparallel = 0", "setting follower.parallel must be at least 1");
+        check_refused(
+            "[changes]\nwait_max_s = 30",
+            "setting changes.wait_max_s must be less than http.request_timeout_ms",
+        );
+        check_refused("[changes]\npoll_ms = 0", "setting changes.poll_ms must be at least 1");
         check_refused("[metrics]\nlisten = \"x\"", "setting metrics.listen `x` is no address");
         assert!(with_file("listen = \"x\"").unwrap_err().to_string().starts_with("setting listen"));
         assert!(with_file("listen = ").unwrap_err().to_string().contains("is no TOML"));

@@ -6,7 +6,7 @@
 //! operator writes, [`settings`] how they are read; [`numbering`] puts them together and is the
 //! door for every number that anyone gives us; [`nanp`] is the North American plan. [`number`] is
 //! what is known of a number, with its [`state`], [`carrier`], [`history`] and [`feature`]s;
-//! `aging` says how it becomes free again; [`actor`] is who asks, [`creation`] who may bring numbers in; [`billing`] what is counted; [`clock`] tells the time,
+//! [`cell`] is how texts stand in tables; `aging` says how it becomes free again; [`actor`] is who asks, [`creation`] who may bring numbers in; [`billing`] what is counted; [`clock`] tells the time,
 //! [`country`] how a country's numbers begin.
 
 pub mod account;
@@ -14,6 +14,7 @@ pub mod actor;
 mod aging;
 pub mod billing;
 pub mod carrier;
+pub mod cell;
 pub mod classify;
 pub mod clock;
 pub mod convert;
@@ -38,6 +39,7 @@ pub use account::{AccountId, ParseAccountError};
 pub use actor::{Actor, Lineage};
 pub use billing::{Category, Charge, Item, Money, Price, Prices, Quantities};
 pub use carrier::CarrierName;
+pub use cell::{shielded, unshielded};
 pub use classify::{Classifier, Classifiers};
 pub use clock::{Clock, FixedClock, SystemClock, from_gregorian_seconds, gregorian_seconds};
 pub use convert::Converters;

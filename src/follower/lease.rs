@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::{FollowerConfig, FollowerWatch};
 use crate::{
     domain::Clock,
-    repository::{FeedRepository, FollowerLease, Following, RepositoryError, StoredLease},
+    repository::{
+        EventRepository, FeedRepository, FollowerLease, Following, RepositoryError, StoredLease,
+    },
 };
 
 /// The part of a lease that is left unused, so that clocks may differ.
@@ -21,6 +23,7 @@ const MARGIN: u32 = 5;
 #[derive(Debug)]
 pub(super) struct Contender {
     pub(super) feeds: FeedRepository,
+    pub(super) events: EventRepository,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: FollowerConfig,
     pub(super) watch: FollowerWatch,

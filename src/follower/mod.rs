@@ -2,13 +2,15 @@
 //!
 //! Read in this order: `lease` (which process follows), `ear` (which databases changed), `term` (how it
 //! goes through what changed in them), `place` (how far one database was followed), `begin` (where that
-//! starts), `retries` (numbers that cannot be settled now), `watch` (what is told of it).
+//! starts), `retries` (numbers that cannot be settled now), `announce` (telling of what is settled),
+//! `watch` (what is told of the following itself).
 //!
 //! A change is looked at when it is read and once more when no older write of that number can arrive
 //! any more; only then does the checkpoint pass it. Looking means: what the number says, and what the
 //! copies are. So it does not matter how often or in which order changes are seen, and a process that
 //! stops in the middle leaves nothing that the next one does not see again.
 
+mod announce;
 mod begin;
 mod config;
 mod ear;
@@ -33,7 +35,7 @@ use self::{
 };
 use crate::{
     domain::Clock,
-    repository::{FeedRepository, LocalWrites, NumberRepository},
+    repository::{EventRepository, FeedRepository, LocalWrites, NumberRepository},
 };
 
 /// Keeps the copies of numbers true while it holds the lease.
@@ -46,11 +48,13 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Follows the databases of `feeds`, until `shutdown`. `writes`: what this process writes to.
+    /// Follows the databases of `feeds` and tells `events` of it, until `shutdown`. `writes`: what this
+    /// process writes to.
     #[must_use]
     pub fn new(
         numbers: NumberRepository,
         feeds: FeedRepository,
+        events: EventRepository,
         writes: LocalWrites,
         clock: Arc<dyn Clock>,
         limits: FollowerConfig,
@@ -61,7 +65,7 @@ impl Follower {
             watch.begin(Duration::from_millis(limits.degraded_after_ms));
         }
         let holder = Uuid::new_v4().simple().to_string();
-        let contender = Contender { feeds, clock, limits, watch, holder };
+        let contender = Contender { feeds, events, clock, limits, watch, holder };
         Self { contender, numbers, writes, shutdown }
     }
 

@@ -64,6 +64,11 @@ impl Retries {
         }
     }
 
+    /// Those that are looked at in this turn.
+    pub(super) fn tried(&self) -> impl Iterator<Item = &E164> {
+        self.numbers.iter().filter(|(_, it)| it.is_due).map(|(id, _)| id)
+    }
+
     /// Hears what became of those that were due, and of numbers that were looked at for the second
     /// time. Returns those that are not settled and could not be stored either.
     pub(super) async fn settle(
@@ -75,8 +80,7 @@ impl Retries {
         time: &str,
     ) -> BTreeSet<E164> {
         let mut kept = Vec::new();
-        let ours = self.numbers.iter().filter(|(_, it)| it.is_due).map(|(id, _)| id);
-        let concerned: BTreeSet<E164> = ours.chain(twice).cloned().collect();
+        let concerned: BTreeSet<E164> = self.tried().chain(twice).cloned().collect();
         for id in concerned {
             let Some(seen) = looked.get(&id) else { continue };
             let known = self.numbers.get(&id);

@@ -33,9 +33,9 @@ pub(super) struct Term<'a> {
     writes: &'a LocalWrites,
     news: UnboundedReceiver<News>,
     held: &'a Held<'a>,
-    places: BTreeMap<Feed, Place>,
+    pub(super) places: BTreeMap<Feed, Place>,
     /// None until they and what was noted of databases could be read.
-    retries: Option<Retries>,
+    pub(super) retries: Option<Retries>,
     /// How far databases were followed, as it is kept apart from them.
     pub(super) noted: BTreeMap<Feed, Seq>,
     /// Databases that were written to and are not known yet.
@@ -100,6 +100,9 @@ impl<'a> Term<'a> {
             self.report();
             return Ok(false);
         }
+        if let Err(err) = self.contender.events.turn().await {
+            warn(&err, "the month of the feed cannot be begun");
+        }
         self.notice().await;
         let is_full = self.read().await;
         let deadline = Duration::from_millis(self.contender.limits.deadline_ms);
@@ -109,7 +112,7 @@ impl<'a> Term<'a> {
             retries.due(&mut wanted);
         }
         let looked = self.look(wanted).await?;
-        self.settle(&looked).await;
+        self.settle(looked).await;
         self.held.check()?;
         self.save().await;
         self.report();
@@ -120,6 +123,7 @@ impl<'a> Term<'a> {
     async fn load(&mut self) -> Result<(), RepositoryError> {
         if self.retries.is_none() {
             let feeds = &self.contender.feeds;
+            self.contender.events.begin().await?;
             self.noted = feeds.followed().await?;
             self.retries = Some(Retries::load(feeds).await?);
             self.blind_since = None;
@@ -267,13 +271,14 @@ impl<'a> Term<'a> {
         Ok(looked)
     }
 
-    async fn settle(&mut self, looked: &BTreeMap<E164, Looked>) {
+    async fn settle(&mut self, mut looked: BTreeMap<E164, Looked>) {
+        self.announce(&mut looked).await;
         let Some(retries) = &mut self.retries else { return };
         let twice: BTreeSet<E164> = self.places.values().flat_map(Place::twice).cloned().collect();
         let Contender { feeds, limits, clock, .. } = self.contender;
         let time = clock.now().to_string();
-        let lost = retries.settle(looked, &twice, feeds, limits, &time).await;
-        self.places.values_mut().for_each(|place| place.settle(looked, &lost));
+        let lost = retries.settle(&looked, &twice, feeds, limits, &time).await;
+        self.places.values_mut().for_each(|place| place.settle(&looked, &lost));
     }
 
     /// Stores checkpoints, each when the last one is old enough.

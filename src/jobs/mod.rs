@@ -24,12 +24,13 @@ mod scope;
 
 pub use self::{
     config::JobsConfig,
-    desk::Jobs,
+    desk::{Jobs, Lone},
     narrator::{Narration, Narrator},
     operation::{Argument, ArgumentKind, Operation, PageContext, Preparation, UnitReport, Work},
     request::{JobError, JobRequest},
     scope::{BadScope, Form, Over, Scope, Unit},
 };
 pub use crate::repository::{
-    Findings, Job, JobFailure, JobRepository, JobState, JournalPart, RecordedSet, Tally, Wanted,
+    Findings, Job, JobFailure, JobRepository, JobState, JournalPart, RecordedSet, RowResult, Tally,
+    Wanted,
 };

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::Actor,
-    repository::{Job, JobRepository, Tally},
+    repository::{Job, JobRepository, RowResult, Tally},
     service::{Error, NumberService, PageOutcome},
 };
 
@@ -187,6 +187,15 @@ pub trait Work: Debug + Send + Sync {
 
     /// Does what has to follow once a page is written, for the documents that were.
     async fn settle(&self, _service: &NumberService, _written: &[String]) {}
+
+    /// The row of a table, planned well, whose document could not be written.
+    ///
+    /// # Errors
+    ///
+    /// Those of every read.
+    async fn unwritten(&self, _: &Unit, row: &RowResult, why: &str) -> Result<RowResult, Error> {
+        Ok(RowResult { error: Some(why.to_owned()), ..row.clone() })
+    }
 
     /// Does once what is no document's writing. Not called in a dry run.
     ///

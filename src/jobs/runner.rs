@@ -21,7 +21,7 @@ use crate::{
     domain::{Actor, E164},
     repository::{
         Applied, Job, JobFailure, JobRepository, PlannedSet, RecordedPage, RecordedSet, Report,
-        RepositoryError, Way,
+        RepositoryError, RowResult, Way,
     },
     service::{Error, NumberService, PageOutcome},
 };
@@ -32,6 +32,9 @@ const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest of these pauses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// What is said of a document that was planned again and again.
+const KEPT_CHANGING: &str = "somebody else kept changing it";
 
 /// Everything that a job is run with.
 pub(super) struct Run<'a> {
@@ -58,6 +61,10 @@ struct Walk<'a> {
     told: UnitReport,
     /// The number that the next recorded page has.
     page: u64,
+    /// What became of the rows of the page that is under way.
+    rows: Vec<RowResult>,
+    /// The documents of it that could not be written, and why.
+    unwritten: Vec<(String, String)>,
 }
 
 /// Where a page begins, and where the next one does.
@@ -125,6 +132,8 @@ impl Run<'_> {
             is_told: self.narrator.is_some(),
             told: UnitReport::default(),
             page: 0,
+            rows: Vec::new(),
+            unwritten: Vec::new(),
         };
         if let Err(err) = self.walk(&mut walk).await? {
             let id = walk.database.clone().unwrap_or_else(|| self.job.operation.clone());
@@ -148,6 +157,7 @@ impl Run<'_> {
         let mut after = None;
         if let Some(page) = last {
             walk.report = page.report;
+            walk.rows = page.results;
             // A page that was smaller is looked at together with what follows it.
             let limit = self.job.page_size;
             let place = Place { after: page.after, next: page.next, limit };
@@ -158,6 +168,7 @@ impl Run<'_> {
                 let stale = walk.count(page.sets.iter().map(RecordedSet::id).zip(outcomes));
                 self.again(walk, &place, stale).await?;
             }
+            self.close_rows(walk, &place).await?;
             match place.next {
                 None => return Ok(Ok(())),
                 next => after = next,
@@ -173,7 +184,7 @@ impl Run<'_> {
             walk.take(&mut planned);
             let next = planned.place.next.clone();
             let turn = self.courtesy.turn().await;
-            self.record(walk, &planned, &planned.place).await?;
+            self.record(walk, &planned.recorded, &planned.place).await?;
             // The next page is planned while this one is written: they have no number in common.
             let following = async {
                 match next {
@@ -193,6 +204,7 @@ impl Run<'_> {
             };
             let stale = walk.count(written);
             self.again(walk, &planned.place, stale).await?;
+            self.close_rows(walk, &planned.place).await?;
             self.keeper.progress(walk.number, walk.report.tally);
             planned = match following {
                 None => return Ok(Ok(())),
@@ -245,19 +257,20 @@ impl Run<'_> {
     async fn record(
         &self,
         walk: &mut Walk<'_>,
-        planned: &Planned,
+        sets: &[RecordedSet],
         place: &Place,
     ) -> Result<(), Stop> {
-        if planned.sets.is_empty() {
+        if sets.is_empty() && walk.rows.is_empty() {
             return Ok(());
         }
         let page = RecordedPage {
             number: walk.page,
             stamp: Uuid::new_v4().simple().to_string(),
-            sets: planned.recorded.clone(),
+            sets: sets.to_vec(),
             after: place.after.clone(),
             next: place.next.clone(),
             report: walk.report.clone(),
+            results: walk.rows.clone(),
         };
         walk.page += 1;
         let begun = Instant::now();
@@ -420,7 +433,8 @@ impl Run<'_> {
             // What else the page holds by now belongs to the pages that follow.
             planned.sets.retain(|set| stale.iter().any(|id| id == set.id()));
             planned.recorded.retain(|set| stale.iter().any(|id| id == set.id()));
-            self.record(walk, &planned, place).await?;
+            walk.replace_rows(&stale, &planned.outcome.rows);
+            self.record(walk, &planned.recorded, place).await?;
             for id in &stale {
                 let failure = planned.outcome.failed.iter().find(|(failed, _)| failed == id);
                 match failure {
@@ -435,8 +449,33 @@ impl Run<'_> {
             stale = walk.count(written);
         }
         for id in stale {
-            walk.fail(&id, "datastore_conflict", "somebody else kept changing it");
+            walk.fail(&id, "datastore_conflict", KEPT_CHANGING);
+            walk.unwritten.push((id, KEPT_CHANGING.to_owned()));
         }
+        Ok(())
+    }
+
+    /// Counts the rows of a page that is over; where any could not be written, what became of them is
+    /// recorded once more.
+    async fn close_rows(&self, walk: &mut Walk<'_>, place: &Place) -> Result<(), Stop> {
+        let unwritten = std::mem::take(&mut walk.unwritten);
+        let mut changed = false;
+        for (id, message) in unwritten {
+            let is_it = |row: &&mut RowResult| row.error.is_none() && row.id() == id;
+            if let Some(row) = walk.rows.iter_mut().find(is_it) {
+                let failed =
+                    self.trying(|| async { self.work.unwritten(walk.unit, row, &message).await });
+                *row = failed
+                    .await?
+                    .unwrap_or_else(|_| RowResult { error: Some(message.clone()), ..row.clone() });
+                changed = true;
+            }
+        }
+        if changed {
+            self.record(walk, &[], place).await?;
+        }
+        walk.report.rows.count(&walk.rows);
+        walk.rows.clear();
         Ok(())
     }
 
@@ -476,6 +515,7 @@ impl Walk<'_> {
     /// Takes over what a page says beside what it writes.
     fn take(&mut self, planned: &mut Planned) {
         let outcome = &mut planned.outcome;
+        self.rows = std::mem::take(&mut outcome.rows);
         let tally = &mut self.report.tally;
         tally.read += outcome.read;
         tally.changed += outcome.changed;
@@ -510,10 +550,25 @@ impl Walk<'_> {
                     }
                 }
                 Err(failed) if failed.is_stale => stale.push(id.to_owned()),
-                Err(failed) => self.fail(id, failed.error, &failed.message),
+                Err(failed) => {
+                    self.fail(id, failed.error, &failed.message);
+                    self.unwritten.push((id.to_owned(), failed.message));
+                }
             }
         }
         stale
+    }
+
+    /// Says of the rows about these documents what was found when they were planned again.
+    fn replace_rows(&mut self, ids: &[String], rows: &[RowResult]) {
+        for row in &mut self.rows {
+            if row.error.is_none()
+                && ids.iter().any(|id| id == row.id())
+                && let Some(found) = rows.iter().find(|found| found.row == row.row)
+            {
+                row.clone_from(found);
+            }
+        }
     }
 
     fn fail(&mut self, id: &str, error: &str, message: &str) {

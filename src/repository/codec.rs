@@ -160,7 +160,7 @@ pub(super) fn owner(body: &Body) -> Option<AccountId> {
     account(body, "pvt_assigned_to").ok().flatten()
 }
 
-/// Who owned a number that was deleted. Tombstones of other programs say nothing.
+/// Who owns a number, or owned one that was deleted. Tombstones of other programs say nothing.
 #[must_use]
 pub(super) fn tombstone_owners(tombstone: &Body) -> Owners {
     Owners {
@@ -206,6 +206,16 @@ fn private_member(number: &Number, key: &str, write_id: &str) -> Option<Value> {
         WRITE_ID => Some(write_id.into()),
         _ => None,
     }
+}
+
+/// When the number was made, in Gregorian seconds.
+pub(super) fn created(body: &Body) -> Option<i64> {
+    time(body, "pvt_created")
+}
+
+/// When it was changed last, in Gregorian seconds; tombstones of ours say it, too.
+pub(super) fn modified(body: &Body) -> Option<i64> {
+    time(body, "pvt_modified")
 }
 
 /// A list of texts, or nothing when it is empty.

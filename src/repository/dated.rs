@@ -5,11 +5,8 @@
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-use super::{NumberRepository, RepositoryError, offers, requests};
+use super::{NumberRepository, RepositoryError, events, offers, requests};
 use crate::{domain::from_gregorian_seconds, store::DbName};
-
-/// What the names of the databases of the feed of changes begin with; the month follows.
-const FEED: &str = "number_manager_feed-";
 
 impl NumberRepository {
     /// The dated databases that nobody reads any more. Of the feed of changes the month that runs and
@@ -27,7 +24,7 @@ impl NumberRepository {
         let kept = [
             (offers::DATABASES, offers::oldest_kept(now)),
             (requests::DATABASES, requests::oldest_kept(time)),
-            (FEED, oldest_feed(time, feed_months)),
+            (events::DATABASES, oldest_feed(time, feed_months)),
         ];
         let mut expired = Vec::new();
         for (prefix, oldest) in kept {
@@ -59,7 +56,7 @@ fn is_before(db: &DbName, oldest: &DbName) -> bool {
 fn oldest_feed(now: Timestamp, months: i64) -> DbName {
     let today = now.to_zoned(TimeZone::UTC).date();
     let oldest = today.first_of_month().checked_sub(months.months()).unwrap_or(Date::MIN);
-    DbName::new(format!("{FEED}{}", oldest.strftime("%Y%m")))
+    DbName::new(format!("{}{}", events::DATABASES, oldest.strftime("%Y%m")))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
 //! about those that are being bought, `disconnects` about those that are given back, `dated` about the databases that are dropped whole. `jobs` and
 //! `journal` hold long work and what it writes, `carry_out` does it. `feeds` is what changed in
-//! databases, for who keeps the copies true.
+//! databases, for who keeps the copies true; `events` is what became of numbers, for who wants to be
+//! told; `digest` is what documents come to, for who compares them.
 
 mod accounts;
 mod audits;
@@ -16,7 +17,9 @@ mod carry_out;
 mod charges;
 mod codec;
 mod dated;
+mod digest;
 mod disconnects;
+mod events;
 mod expiry_settings;
 mod feature_settings;
 mod feeds;
@@ -45,6 +48,7 @@ pub use available::Standing;
 pub use carry_out::{Applied, Way};
 pub use codec::{UndecodableField, decode, encode};
 pub use disconnects::{Disconnect, DisconnectLookup};
+pub use events::{Cursor, Event, EventPage, EventRepository, EventsError, NoCursor};
 pub use expiry_settings::ExpirySettings;
 pub use feature_settings::FeatureSettingsRepository;
 pub use feeds::{
@@ -53,16 +57,17 @@ pub use feeds::{
 pub use inspect::{FoundCopy, Inspection, Version};
 pub use jobs::{
     ActiveJob, ClaimedTurn, DoneUnits, Findings, Job, JobFailure, JobRepository, JobState,
-    JournalPart, Lease, RecordedPage, Report, StoredJob, Tally, Wanted,
+    JournalPart, Lease, RecordedPage, Report, ResultPage, ResultReading, RowResult, RowTally,
+    StoredJob, Tally, Task, TaskChunk, Wanted,
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};
 pub use mirror::MirrorStatus;
 pub use numbers::{
-    CarrierPage, Cleared, Contradiction, CopyWrite, Counterpart, Decision, Displaced, Drift,
-    FingerprintPage, Grounds, HeldPage, Look, Looked, NumberRepository, Opened, OwnersPage, Pick,
-    PickedPage, Saved, Seen, SeenPage, Source, SourcePage, Span, Stored, Suspects, Unequal, Unlike,
-    Vacancy,
+    CarrierPage, Cleared, Condition, Contradiction, CopyWrite, Counterpart, Decision, Displaced,
+    Drift, FingerprintPage, Grounds, Happening, HeldPage, Look, Looked, NumberRepository, Opened,
+    OwnersPage, Pick, PickedPage, Saved, Seen, SeenPage, Source, SourcePage, Span, Stored, Sum,
+    Summed, Suspects, Unequal, Unlike, Vacancy,
 };
 pub use offers::Offer;
 pub use port_requests::{PortRequest, PortRequestPage};

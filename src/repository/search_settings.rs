@@ -16,6 +16,8 @@ use crate::{
 
 /// The document of an account's own settings, in its database.
 const OF_ACCOUNT: &str = "configs_number_manager";
+/// The document of tables' settings.
+const OF_TASKS: &str = "tasks.numbers";
 /// Most milliseconds that anything may be waited for.
 const LONGEST_WAIT: i64 = 600_000;
 /// Seconds of the two days whose offers are kept, less the one that may just have begun.
@@ -110,6 +112,25 @@ impl SettingsRepository {
         let read = || {
             let is_open = flag(&members, "unauthorized_numbers_lookup")?;
             Ok(AccountSearch { carriers: carriers(&members)?, is_open })
+        };
+        read().map_err(unusable)
+    }
+
+    /// The carrier of numbers that tables bring in and name no other for.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError`] when that cannot be read, or not be used.
+    pub async fn carrier_of_imports(&self) -> Result<CarrierName, RepositoryError> {
+        const KEY: &str = "import_defaults_to_carrier";
+        let found = self.store.get(&DbName::new(SETTINGS_DATABASE), OF_TASKS).await?.live();
+        let members = scope(found.map(|found| found.body));
+        let read = || match text(&members, KEY)? {
+            None => Ok(CarrierName::local()),
+            Some(name) => {
+                let carrier = CarrierName::given(name);
+                carrier.ok_or_else(|| wrong(KEY, "is no name of a carrier".to_owned()))
+            }
         };
         read().map_err(unusable)
     }

@@ -198,7 +198,7 @@ impl NumberService {
         Ok(batch.outcomes(changed))
     }
 
-    async fn change_some(
+    pub(super) async fn change_some(
         &self,
         target: &Target<'_>,
         mut waiting: Vec<E164>,

@@ -31,10 +31,10 @@ pub struct Creation {
 }
 
 /// A creation that was checked as far as it can be before the number is read.
-struct Plan {
+pub(super) struct Plan {
     taker: Lineage,
     state: State,
-    carrier: Option<CarrierName>,
+    pub(super) carrier: Option<CarrierName>,
     public: Map<String, Value>,
     ported_in: bool,
 }
@@ -84,7 +84,7 @@ impl NumberService {
         self.change_many(&target, batch, &plan).await
     }
 
-    async fn plan_creation(
+    pub(super) async fn plan_creation(
         &self,
         actor: &Actor,
         account: &AccountId,

@@ -12,6 +12,7 @@ mod billing;
 mod carrier_usage;
 mod carriers_info;
 mod change;
+mod changes;
 mod classify;
 mod consistency;
 mod convert_carrier;
@@ -19,6 +20,7 @@ mod copies;
 mod copy_to_accounts;
 mod copy_to_numbers;
 mod create;
+mod digests;
 mod directory;
 mod error;
 mod expire;
@@ -34,6 +36,7 @@ mod identify;
 mod list;
 mod lookup;
 mod migration;
+mod outfit;
 mod outside;
 mod parting;
 mod planning;
@@ -48,10 +51,12 @@ mod remove_copies;
 mod remove_orphans;
 mod repair;
 mod reserve;
+mod rows;
 mod search;
 mod settling;
 mod sources;
 mod system_config;
+mod tables;
 mod unassigned;
 mod update;
 mod used_by;
@@ -74,9 +79,11 @@ pub use self::{
     carrier_usage::{CarrierUsage, database_scopes},
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},
+    changes::ChangesError,
     convert_carrier::Conversion,
     copies::CopyWatch,
     create::Creation,
+    digests::RangeSums,
     directory::DirectoryFault,
     error::Error,
     expire::DATABASE_EXPIRED,
@@ -87,6 +94,7 @@ pub use self::{
     identify::Identity,
     list::{AllQuery, ListQuery, Listing},
     lookup::NumberRecord,
+    outfit::Outfit,
     parting::{Parting, Shape},
     planning::{Failure, PageOutcome},
     purge::{Purge, Stretch},
@@ -95,11 +103,13 @@ pub use self::{
     remove_copies::CONTRADICTING,
     remove_orphans::NO_ACCOUNT,
     repair::Repairs,
+    rows::{RowDone, RowWish},
     search::{Found, SearchQuery, Searcher},
     settling::{
         BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, TO_BE_GIVEN_BACK, Unsettled,
     },
     system_config::{MASK, Moved, SystemConfig},
+    tables::TablePage,
     update::Update,
     used_by::{CLAIMED_TWICE, NOT_OWNED},
     views::{CREATED, INSTALLED},
@@ -109,8 +119,8 @@ pub use crate::{
     carriers::CarrierError,
     providers::ProviderError,
     repository::{
-        Account, Application, Claim, Claimed, Disconnect, FoundCopy, Inspection, LastAudit, Port,
-        Purchase, RequestRepository, Version,
+        Account, Application, Claim, Claimed, Cursor, Disconnect, EventPage, FoundCopy, Inspection,
+        LastAudit, Port, Purchase, RequestRepository, Sum, Summed, Version,
     },
 };
 use crate::{
@@ -118,8 +128,8 @@ use crate::{
     domain::{AccountId, Actor, E164, Lineage, Number},
     providers::{LogNotifier, Notifier, Registry},
     repository::{
-        AccountRepository, FeatureSettingsRepository, MirrorStatus, NumberRepository,
-        PortRepository, Saved, Settings, SettingsRepository,
+        AccountRepository, EventRepository, FeatureSettingsRepository, MirrorStatus,
+        NumberRepository, PortRepository, Saved, Settings, SettingsRepository,
     },
 };
 
@@ -130,6 +140,7 @@ pub struct NumberService {
     accounts: AccountRepository,
     settings: SettingsRepository,
     ports: PortRepository,
+    events: EventRepository,
     account_rule: AccountRule,
     outside: OutsideCarriers,
     directory: Directory,
@@ -198,6 +209,7 @@ impl NumberService {
     ) -> Self {
         let (providers, notifier) = (Registry::default(), Arc::new(LogNotifier));
         let (ports, rehearses) = (PortRepository::beside(&numbers), false);
+        let events = EventRepository::beside(&numbers);
         let billing = Arc::new(PriceList { numbers: numbers.clone() });
         let cascades = Cache::builder()
             .max_capacity(REMEMBERED_CASCADES)
@@ -209,6 +221,7 @@ impl NumberService {
             accounts,
             settings,
             ports,
+            events,
             account_rule,
             outside,
             directory,

@@ -3,7 +3,7 @@
 use super::{Error, NumberService};
 use crate::{
     domain::{AccountId, NumberDatabase},
-    repository::{Applied, Plan, PlannedSet, RecordedSet, Way},
+    repository::{Applied, Plan, PlannedSet, RecordedSet, RowResult, Way},
 };
 
 /// Why one number of many was not changed.
@@ -34,6 +34,8 @@ pub struct PageOutcome {
     pub found: Vec<(&'static str, String)>,
     /// What a report in words says of this page beside that.
     pub lines: Vec<String>,
+    /// What becomes of rows of a table, in order.
+    pub rows: Vec<RowResult>,
     /// Where the next page goes on; `None` when this was the last.
     pub next: Option<String>,
 }
@@ -95,6 +97,7 @@ impl PageOutcome {
         self.right.extend(other.right);
         self.found.extend(other.found);
         self.lines.extend(other.lines);
+        self.rows.extend(other.rows);
         Self { next: other.next, ..self }
     }
 

@@ -162,6 +162,6 @@ impl Operation for Deletion {
     }
 }
 
-fn must_be_admin(actor: &Actor) -> Result<(), Error> {
+pub(super) fn must_be_admin(actor: &Actor) -> Result<(), Error> {
     if actor.is_admin { Ok(()) } else { Err(Error::forbidden()) }
 }

@@ -21,9 +21,9 @@ pub enum Update {
     Merge(Map<String, Value>),
 }
 
-struct Rewrite {
-    update: Update,
-    carrier: Option<CarrierName>,
+pub(super) struct Rewrite {
+    pub(super) update: Update,
+    pub(super) carrier: Option<CarrierName>,
 }
 
 impl NumberService {

@@ -19,9 +19,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jobs", &["domain", "repository", "service"]),
     ("follower", &["domain", "repository"]),
     ("maintenance", &["domain", "service", "jobs"]),
+    ("tasks", &["domain", "repository", "service", "jobs"]),
     ("sup", &["domain", "service"]),
-    ("api", &["domain", "telemetry", "auth", "service", "jobs", "follower", "sup"]),
-    ("config", &["store", "telemetry", "auth", "jobs", "follower", "api"]),
+    ("api", &["domain", "telemetry", "auth", "service", "jobs", "tasks", "follower", "sup"]),
+    ("config", &["store", "telemetry", "auth", "jobs", "tasks", "follower", "api"]),
     (
         "cli",
         &[
@@ -36,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jobs",
             "follower",
             "maintenance",
+            "tasks",
             "sup",
             "api",
             "config",

@@ -6,7 +6,8 @@ use number_manager::{
     domain::{Clock, SystemClock, encoded},
     follower::{Follower, FollowerConfig, FollowerWatch},
     repository::{
-        FeedRepository, NumberRepository, RepositoryError, SettingsRepository, system_databases,
+        EventRepository, FeedRepository, NumberRepository, RepositoryError, SettingsRepository,
+        system_databases,
     },
     store::{Body, DbName, Expect, Lookup, SharedStore, WatchedStore, Write, sqlite::SqliteStore},
 };
@@ -180,7 +181,8 @@ impl Running {
         let numbers = NumberRepository::new(store.clone(), clock.clone(), settings);
         let stop = CancellationToken::new();
         let feeds = FeedRepository::new(store.clone());
-        let follower = Follower::new(numbers, feeds, writes, clock, limits, stop.clone());
+        let events = EventRepository::beside(&numbers);
+        let follower = Follower::new(numbers, feeds, events, writes, clock, limits, stop.clone());
         let watch = follower.watch();
         let task = tokio::spawn(async move { follower.run(false).await });
         Self { store, task, stop, watch }

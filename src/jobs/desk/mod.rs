@@ -31,6 +31,23 @@ use crate::{
     service::{Error, NumberService},
 };
 
+/// A job that is asked for by what it is of, and once.
+#[derive(Debug)]
+pub struct Lone {
+    /// Its id.
+    pub id: String,
+    /// Its operation.
+    pub operation: &'static dyn Operation,
+    /// What is asked for.
+    pub arguments: Map<String, Value>,
+    /// The most documents of a page.
+    pub page_size: usize,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// Who asks.
+    pub asked_by: String,
+}
+
 /// How often somebody who waits for a job looks at it.
 const LOOKS: Duration = Duration::from_millis(250);
 /// How often a job that others change is changed again.
@@ -46,6 +63,8 @@ struct Desk {
     repository: JobRepository,
     clock: Arc<dyn Clock>,
     operations: &'static [&'static dyn Operation],
+    /// Those that nobody asks for by name.
+    others: &'static [&'static dyn Operation],
     limits: JobsConfig,
     /// The name of this process.
     holder: String,
@@ -60,13 +79,14 @@ struct Desk {
 }
 
 impl Jobs {
-    /// Jobs of these operations, which go on until `shutdown`.
+    /// Jobs of these operations, and of others that nobody asks for by name, which go on until
+    /// `shutdown`.
     #[must_use]
     pub fn new(
         service: NumberService,
         repository: JobRepository,
         clock: Arc<dyn Clock>,
-        operations: &'static [&'static dyn Operation],
+        [operations, others]: [&'static [&'static dyn Operation]; 2],
         limits: JobsConfig,
         shutdown: CancellationToken,
     ) -> Self {
@@ -78,6 +98,7 @@ impl Jobs {
             repository,
             clock,
             operations,
+            others,
             limits,
             holder: Uuid::new_v4().simple().to_string(),
             here: Mutex::default(),
@@ -93,6 +114,24 @@ impl Jobs {
     #[must_use]
     pub fn operations(&self) -> &'static [&'static dyn Operation] {
         self.0.operations
+    }
+
+    /// Where jobs are kept.
+    #[must_use]
+    pub fn repository(&self) -> &JobRepository {
+        &self.0.repository
+    }
+
+    /// What they work with.
+    #[must_use]
+    pub fn service(&self) -> &NumberService {
+        &self.0.service
+    }
+
+    /// Tells them the time.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
     }
 
     /// The limits in force.
@@ -203,8 +242,6 @@ impl Jobs {
         };
         desk.enter(id, &entry).await?;
         let job = Job {
-            id: id.to_owned(),
-            operation: operation.name().to_owned(),
             arguments: checked.arguments,
             scope: request.members.get("scope").cloned().unwrap_or(json!({})),
             dry_run: checked.dry_run,
@@ -212,20 +249,7 @@ impl Jobs {
             concurrency: checked.concurrency,
             pause_ms: checked.pause_ms,
             asked_by: request.actor.name().to_owned(),
-            state: JobState::Queued,
-            wanted: None,
-            created: now.to_string(),
-            started: None,
-            finished: None,
-            lease: None,
-            units: None,
-            done: <_>::default(),
-            counts: Tally::default(),
-            live: Tally::default(),
-            per_database: <_>::default(),
-            failures: Vec::new(),
-            findings: <_>::default(),
-            error: None,
+            ..desk.new_job(id, operation)
         };
         tracing::info!(
             job = id,
@@ -242,6 +266,36 @@ impl Jobs {
         };
         self.run_here(id, Some(work), narrator);
         Ok(stored.job)
+    }
+
+    /// Begins a job that gets in nobody's way, of an operation that is not asked for by name.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::State`] when there is one of that id.
+    pub async fn begin_alone(&self, lone: Lone) -> Result<Job, JobError> {
+        let desk = &self.0;
+        let Lone { id, operation, arguments, page_size, dry_run, asked_by } = lone;
+        if desk.repository.load(&id).await.map_err(Error::from)?.is_some() {
+            return Err(state_of(&self.get(&id).await?));
+        }
+        let entry = ActiveJob {
+            operation: id.clone(),
+            databases: Some(<_>::default()),
+            entered_ms: desk.clock.now().as_millisecond(),
+        };
+        desk.enter(&id, &entry).await?;
+        let job = desk.new_job(&id, operation);
+        let job = Job { arguments, dry_run, page_size, concurrency: 1, asked_by, ..job };
+        match desk.repository.create(job).await {
+            Ok(stored) => {
+                self.run_here(&id, None, None);
+                Ok(stored.job)
+            }
+            // Somebody else begins it, and their entry is this one.
+            Err(RepositoryError::Conflict { .. }) => Err(state_of(&self.get(&id).await?)),
+            Err(err) => Err(Error::from(err).into()),
+        }
     }
 
     /// A job.
@@ -482,7 +536,37 @@ impl Desk {
     /// Every operation that a job can have.
     fn known(&self) -> impl Iterator<Item = &'static dyn Operation> + use<> {
         let replays: [&'static dyn Operation; 2] = [&Apply, &Revert];
-        self.operations.iter().copied().chain(replays)
+        self.operations.iter().chain(self.others).copied().chain(replays)
+    }
+
+    /// A job that is about to be.
+    fn new_job(&self, id: &str, operation: &dyn Operation) -> Job {
+        Job {
+            id: id.to_owned(),
+            operation: operation.name().to_owned(),
+            arguments: Map::new(),
+            scope: json!({}),
+            dry_run: false,
+            page_size: self.limits.page_size,
+            concurrency: self.limits.concurrency,
+            pause_ms: 0,
+            asked_by: String::new(),
+            state: JobState::Queued,
+            wanted: None,
+            created: self.clock.now().to_string(),
+            started: None,
+            finished: None,
+            lease: None,
+            units: None,
+            done: <_>::default(),
+            counts: Tally::default(),
+            live: Tally::default(),
+            per_database: <_>::default(),
+            failures: Vec::new(),
+            findings: <_>::default(),
+            rows: <_>::default(),
+            error: None,
+        }
     }
 
     /// What an operation is prepared from.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{Jobs, new_id};
@@ -125,7 +126,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// Removes jobs that ended longer ago than they are kept, with their journals.
+    /// Removes jobs that ended longer ago than they are kept, with their journals and the tables that
+    /// they were made from; and tables as old as that which nothing was made of.
     ///
     /// # Errors
     ///
@@ -142,7 +144,12 @@ impl Jobs {
             };
             let mut forgotten = 0;
             for job in oldest.iter().filter(|job| is_old(job)) {
-                match desk.repository.forget(&job.id).await {
+                let task = job.arguments.get("task").and_then(Value::as_str);
+                let forgotten_now = match task {
+                    Some(task) => desk.repository.forget_task(task).await,
+                    None => desk.repository.forget(&job.id).await,
+                };
+                match forgotten_now {
                     Ok(()) => forgotten += 1,
                     // Another process does the same.
                     Err(RepositoryError::Conflict { .. }) => (),
@@ -150,6 +157,20 @@ impl Jobs {
                 }
             }
             if forgotten < SWEPT_AT_ONCE {
+                break;
+            }
+        }
+        loop {
+            let old = desk.repository.old_tasks(end.as_millisecond(), SWEPT_AT_ONCE).await?;
+            let mut forgotten = 0;
+            for task in old {
+                match desk.repository.forget_task(&task).await {
+                    Ok(()) => forgotten += 1,
+                    Err(RepositoryError::Conflict { .. }) => (),
+                    Err(err) => return Err(err),
+                }
+            }
+            if forgotten == 0 {
                 return Ok(());
             }
         }

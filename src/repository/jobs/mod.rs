@@ -3,20 +3,29 @@
 //! All lie in one database. `job:{id}` is the job, with the lease of the process that runs it;
 //! `units:{id}` what it works through, one by one; `journal:{id}:{unit}:{page}:{part}` what a page of a
 //! unit writes, stored before it is written, in parts of a bounded size; `active` which jobs have not
-//! ended. A page that is stored `Absent` is also a fence: whoever lost the lease meets a conflict.
+//! ended. `task:{id}` and `task_input:{id}:{chunk}` are work by tables and the rows of these (`tasks`);
+//! what became of the rows is in the journal (`results`). A page that is stored `Absent` is also a fence:
+//! whoever lost the lease meets a conflict.
 
 mod record;
+mod results;
+mod tasks;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-pub use self::record::{
-    DoneUnits, Findings, Job, JobFailure, JobState, Lease, Report, Tally, Wanted,
+pub use self::{
+    record::{
+        DoneUnits, Findings, Job, JobFailure, JobState, Lease, Report, RowResult, RowTally, Tally,
+        Wanted,
+    },
+    results::{ResultPage, ResultReading},
+    tasks::{Task, TaskChunk},
+    turns::ClaimedTurn,
 };
-pub use self::turns::ClaimedTurn;
 
 use super::{RecordedSet, RepositoryError, write_id};
 use crate::store::{
@@ -70,6 +79,8 @@ pub struct RecordedPage {
     pub next: Option<String>,
     /// The unit's report with everything but what this page writes.
     pub report: Report,
+    /// What became, or becomes by that, of all rows between the two places.
+    pub results: Vec<RowResult>,
 }
 
 /// A part of a journal, for a list.
@@ -252,36 +263,41 @@ impl JobRepository {
     /// [`RepositoryError::Store`], [`RepositoryError::Conflict`] when somebody else removes it, too.
     pub async fn forget(&self, id: &str) -> Result<(), RepositoryError> {
         for prefix in [format!("journal:{id}:"), format!("units:{id}"), job_id(id)] {
-            loop {
-                let query = Query {
-                    question: Question::All,
-                    range: IdRange::starting_with(&prefix),
-                    order: Order::Ascending,
-                    after: None,
-                    limit: FORGOTTEN_AT_ONCE,
-                };
-                let found = self.store.query(&database(), &query).await?.documents;
-                if found.is_empty() {
-                    break;
-                }
-                let delete = |document: Document| {
-                    let mut left = Body::new();
-                    stamped(&mut left);
-                    vec![Write::delete(database(), document.id, document.rev, left)]
-                };
-                let sets = found.into_iter().map(delete).collect();
-                for outcome in self.store.commit_many(sets).await {
-                    match outcome {
-                        Ok(_) => (),
-                        Err(err) if err.error.kind == Kind::Conflict => {
-                            return Err(RepositoryError::Conflict { id: id.to_owned() });
-                        }
-                        Err(err) => return Err(err.error.into()),
+            self.forget_all(&prefix).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes every document whose id begins so.
+    async fn forget_all(&self, prefix: &str) -> Result<(), RepositoryError> {
+        loop {
+            let query = Query {
+                question: Question::All,
+                range: IdRange::starting_with(prefix),
+                order: Order::Ascending,
+                after: None,
+                limit: FORGOTTEN_AT_ONCE,
+            };
+            let found = self.store.query(&database(), &query).await?.documents;
+            if found.is_empty() {
+                return Ok(());
+            }
+            let delete = |document: Document| {
+                let mut left = Body::new();
+                stamped(&mut left);
+                vec![Write::delete(database(), document.id, document.rev, left)]
+            };
+            let sets = found.into_iter().map(delete).collect();
+            for outcome in self.store.commit_many(sets).await {
+                match outcome {
+                    Ok(_) => (),
+                    Err(err) if err.error.kind == Kind::Conflict => {
+                        return Err(RepositoryError::Conflict { id: prefix.to_owned() });
                     }
+                    Err(err) => return Err(err.error.into()),
                 }
             }
         }
-        Ok(())
     }
 
     /// Stores what a job works through. Whoever was first counts.
@@ -321,23 +337,12 @@ impl JobRepository {
         unit: u64,
         page: &RecordedPage,
     ) -> Result<(), RepositoryError> {
-        let mut parts: Vec<Vec<Value>> = vec![Vec::new()];
-        let mut size = 0;
-        for set in &page.sets {
-            let value = serde_json::to_value(set).unwrap_or_default();
-            let bytes = value.to_string().len();
-            if size > 0 && size + bytes > PART_BYTES {
-                parts.push(Vec::new());
-                size = 0;
-            }
-            size += bytes;
-            if let Some(part) = parts.last_mut() {
-                part.push(value);
-            }
-        }
+        let mut parts = Parts::default();
+        page.sets.iter().for_each(|set| parts.push("sets", json!(set)));
+        page.results.iter().for_each(|row| parts.push("results", json!(row)));
+        let parts = parts.into_bodies();
         let last = parts.len() - 1;
-        let write = |(number, sets): (usize, Vec<Value>)| {
-            let mut body = object(json!({ "pvt_type": "job_journal", "sets": sets }));
+        let write = |(number, mut body): (usize, Body)| {
             if number == last {
                 body.insert("after".to_owned(), json!(page.after));
                 body.insert("next".to_owned(), json!(page.next));
@@ -345,7 +350,7 @@ impl JobRepository {
                 body.insert("is_last".to_owned(), true.into());
             }
             body.insert(WRITE_ID.to_owned(), page.stamp.as_str().into());
-            let id = format!("journal:{job}:{unit:06}:{:06}:{number:03}", page.number);
+            let id = format!("journal:{job}:{unit:06}:{:08}:{number:03}", page.number);
             Write::put(database(), id, Expect::Absent, body)
         };
         let set = parts.into_iter().enumerate().map(write).collect();
@@ -394,6 +399,9 @@ impl JobRepository {
                     let mut sets = sets_of(&document)?;
                     sets.append(&mut page.sets);
                     page.sets = sets;
+                    let mut results = results_of(&document)?;
+                    results.append(&mut page.results);
+                    page.results = results;
                 }
                 // A page before the one that was found.
                 Some(_) => break,
@@ -488,12 +496,54 @@ fn recorded_page(document: &Document, number: u64) -> Result<RecordedPage, Repos
     let stamp = place(WRITE_ID).unwrap_or_default();
     let report = document.body.get("report").cloned().unwrap_or_default();
     let report = serde_json::from_value(report).map_err(|_| unreadable(&document.id))?;
-    Ok(RecordedPage { number, stamp, sets: sets_of(document)?, after, next, report })
+    let (sets, results) = (sets_of(document)?, results_of(document)?);
+    Ok(RecordedPage { number, stamp, sets, after, next, report, results })
 }
 
 fn sets_of(document: &Document) -> Result<Vec<RecordedSet>, RepositoryError> {
-    let sets = document.body.get("sets").cloned().unwrap_or_default();
-    serde_json::from_value(sets).map_err(|_| unreadable(&document.id))
+    list_of(document, "sets")
+}
+
+fn results_of(document: &Document) -> Result<Vec<RowResult>, RepositoryError> {
+    list_of(document, "results")
+}
+
+fn list_of<T: DeserializeOwned>(document: &Document, key: &str) -> Result<Vec<T>, RepositoryError> {
+    match document.body.get(key) {
+        None => Ok(Vec::new()),
+        Some(list) => Vec::deserialize(list).map_err(|_| unreadable(&document.id)),
+    }
+}
+
+/// The parts of a page as they grow.
+#[derive(Debug, Default)]
+struct Parts {
+    full: Vec<Body>,
+    open: Body,
+    bytes: usize,
+}
+
+impl Parts {
+    fn push(&mut self, key: &str, value: Value) {
+        let bytes = value.to_string().len();
+        if self.bytes > 0 && self.bytes + bytes > PART_BYTES {
+            self.full.push(std::mem::take(&mut self.open));
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        let list = self.open.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(list) = list {
+            list.push(value);
+        }
+    }
+
+    fn into_bodies(mut self) -> Vec<Body> {
+        self.full.push(self.open);
+        for body in &mut self.full {
+            body.insert("pvt_type".to_owned(), "job_journal".into());
+        }
+        self.full
+    }
 }
 
 /// A write that not enough nodes have: what was won by it is not held.

@@ -20,6 +20,29 @@ pub struct Tally {
     pub failed: u64,
 }
 
+/// What became of one row of a table that a job reads or makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowResult {
+    /// Which row of its unit.
+    pub row: u64,
+    /// The row as the result shows it; the first cell is the number.
+    pub cells: Vec<String>,
+    /// Why nothing was done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What became of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowTally {
+    /// How many went well.
+    pub good: u64,
+    /// How many did not.
+    pub bad: u64,
+    /// The columns in which any of them has something, a bit each.
+    pub columns: u32,
+}
+
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,6 +118,9 @@ pub struct Report {
     /// What was found, by kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub findings: BTreeMap<String, Findings>,
+    /// What became of rows.
+    #[serde(default, skip_serializing_if = "RowTally::is_empty")]
+    pub rows: RowTally,
 }
 
 /// Which units are finished.
@@ -164,6 +190,9 @@ pub struct Job {
     /// What was found, by kind.
     #[serde(default)]
     pub findings: BTreeMap<String, Findings>,
+    /// What became of rows, over all units that are finished.
+    #[serde(default, skip_serializing_if = "RowTally::is_empty")]
+    pub rows: RowTally,
     /// Why it ended before everything was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<JobFailure>,
@@ -199,6 +228,43 @@ impl Tally {
         self.unchanged += other.unchanged;
         self.skipped += other.skipped;
         self.failed += other.failed;
+    }
+}
+
+impl RowTally {
+    /// Counts what became of these rows.
+    pub fn count(&mut self, rows: &[RowResult]) {
+        for row in rows {
+            if row.error.is_some() {
+                self.bad += 1;
+            } else {
+                self.good += 1;
+            }
+            for (column, _) in (0..u32::BITS).zip(&row.cells).filter(|(_, cell)| !cell.is_empty()) {
+                self.columns |= 1 << column;
+            }
+        }
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.good += other.good;
+        self.bad += other.bad;
+        self.columns |= other.columns;
+    }
+
+    /// Whether there were no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.good + self.bad == 0
+    }
+}
+
+impl RowResult {
+    /// The document that the row is about.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.cells.first().map_or("", String::as_str)
     }
 }
 
@@ -259,6 +325,7 @@ impl Job {
     /// Adds what became of a finished unit, which works on `database` or on several.
     pub fn add(&mut self, database: Option<&str>, report: Report) {
         self.counts.add(report.tally);
+        self.rows.add(report.rows);
         if let Some(name) = database {
             self.per_database.entry(name.to_owned()).or_default().add(report.tally);
         }

@@ -1,15 +1,13 @@
 //! Where copies and numbers differ: found by what they add up to, believed when both were read.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use super::{
     CopyWrite, NumberRepository, RepositoryError, Source, Span, database,
     mirror::{self, Mirror},
 };
 use crate::{
     domain::{AccountId, E164},
-    repository::{Inspection, write_id},
-    store::{Body, Order, Query, Question},
+    repository::{Inspection, digest::fingerprint, write_id},
+    store::{Order, Query, Question},
 };
 
 /// How a copy differs from what it should be.
@@ -143,37 +141,4 @@ fn contradiction_of(seen: &Inspection) -> Option<Contradiction> {
         others.iter().all(|it| it.number.as_ref().is_ok_and(|it| it.owner == first.owner))
     });
     Some(if agrees { Contradiction::SameOwner } else { Contradiction::OtherOwners })
-}
-
-fn fingerprint(id: &str, body: &Body) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    mirror::mirrored(body).hash(&mut hasher);
-    hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn sum(body: Value) -> u64 {
-        let Value::Object(body) = body else { unreachable!() };
-        fingerprint("+14155550100", &body)
-    }
-
-    #[test]
-    fn equal_documents_come_to_the_same_and_others_do_not() {
-        let one = sum(json!({"a": 1, "b": {"c": [1, 2], "d": null}}));
-        assert_eq!(one, sum(json!({"b": {"d": null, "c": [1, 2]}, "a": 1})));
-        assert_eq!(one, sum(json!({"a": 1, "b": {"c": [1, 2], "d": null}, "_attachments": {}})));
-        for other in [
-            json!({"a": 2, "b": {"c": [1, 2], "d": null}}),
-            json!({"a": 1, "b": {"c": [2, 1], "d": null}}),
-            json!({"a": 1, "b": {"c": [1, 2]}}),
-        ] {
-            assert_ne!(one, sum(other));
-        }
-    }
 }

@@ -12,6 +12,7 @@ use super::{
     Contradiction, NumberRepository, RepositoryError,
     bulk::{Found, PARALLEL_LOOKUPS},
     codec::{self, Owners},
+    condition::Condition,
     database, mirror,
     said::{Said, Wrong},
     strays::is_of_number,
@@ -42,6 +43,8 @@ pub struct Looked {
     pub accounts: BTreeSet<AccountId>,
     /// What became of it.
     pub outcome: Look,
+    /// How the number itself stands; none when it could not be read, or never was.
+    pub condition: Option<Condition>,
 }
 
 /// Copies of a database's numbers that are not what the numbers say.
@@ -68,13 +71,16 @@ struct Sight {
     charges: Vec<(E164, Body)>,
     /// The copies that were read.
     copies: Found,
+    /// How the numbers stand.
+    conditions: BTreeMap<E164, Condition>,
 }
 
 impl NumberRepository {
     /// Looks at numbers, at their copies in the accounts named, and in those that the number itself
     /// names; puts right what is wrong. Each number is answered.
     pub async fn look_at(&self, wanted: Wanted) -> BTreeMap<E164, Looked> {
-        let Sight { mut looked, mut wrong, several, charges, mut copies } = self.see(wanted).await;
+        let Sight { mut looked, mut wrong, several, charges, mut copies, mut conditions } =
+            self.see(wanted).await;
         let mut settled_now = Wanted::new();
         let several = stream::iter(several).map(|(id, accounts)| async move {
             let settled = self.settle_versions(&id).await;
@@ -85,7 +91,7 @@ impl NumberRepository {
             match settled {
                 Ok(true) => drop(settled_now.insert(id, accounts)),
                 Ok(false) => {
-                    looked.insert(id, Looked { accounts, outcome: Look::Contested });
+                    looked.insert(id, Looked::new(accounts, Look::Contested));
                 }
                 Err(err) => drop(looked.insert(id, Looked::failed(accounts, err))),
             }
@@ -104,6 +110,9 @@ impl NumberRepository {
             {
                 looked.outcome = Look::Failed(err);
             }
+        }
+        for (id, looked) in &mut looked {
+            looked.condition = conditions.remove(id);
         }
         looked
     }
@@ -133,6 +142,12 @@ impl NumberRepository {
     async fn see(&self, wanted: Wanted) -> Sight {
         let mut sight = Sight::default();
         let mut numbers = self.look_up(numbers_of(&wanted)).await;
+        for id in wanted.keys() {
+            let found = numbers.get(&(database(id), id.to_string()));
+            if let Some(condition) = found.and_then(|it| Condition::of(id, it.as_ref().ok()?)) {
+                sight.conditions.insert(id.clone(), condition);
+            }
+        }
         let said = wanted.into_iter().map(|(id, accounts)| {
             let said = self.said(&id, &mut numbers);
             async move {
@@ -150,6 +165,11 @@ impl NumberRepository {
             match said {
                 Ok(said) => {
                     accounts.extend(said.accounts());
+                    if let Said::Deleted(owners) = &said
+                        && let Some(condition) = sight.conditions.get_mut(&id)
+                    {
+                        condition.owned(owners);
+                    }
                     readable.push((id, accounts, said));
                 }
                 Err(err) => drop(sight.looked.insert(id, Looked::failed(accounts, err))),
@@ -223,7 +243,7 @@ impl NumberRepository {
                 sets.push(vec![write]);
                 ids.push(id.clone());
             }
-            looked.insert(id, Looked { accounts, outcome });
+            looked.insert(id, Looked::new(accounts, outcome));
         }
         for (id, outcome) in ids.into_iter().zip(self.store.commit_many(sets).await) {
             if let (Err(err), Some(looked)) = (outcome, looked.get_mut(&id)) {
@@ -241,7 +261,7 @@ impl Sight {
             Ok(Some(Wrong::Versions)) => drop(self.several.insert(id.clone(), accounts)),
             Ok(Some(Wrong::Copies)) => drop(self.wrong.insert(id.clone(), accounts)),
             Ok(None) => {
-                drop(self.looked.insert(id.clone(), Looked { accounts, outcome: Look::Right }));
+                drop(self.looked.insert(id.clone(), Looked::new(accounts, Look::Right)));
             }
             Err(err) => {
                 self.looked.insert(id, Looked::failed(accounts, err));
@@ -257,8 +277,12 @@ impl Sight {
 }
 
 impl Looked {
+    fn new(accounts: BTreeSet<AccountId>, outcome: Look) -> Self {
+        Self { accounts, outcome, condition: None }
+    }
+
     fn failed(accounts: BTreeSet<AccountId>, err: impl Into<RepositoryError>) -> Self {
-        Self { accounts, outcome: Look::Failed(err.into()) }
+        Self::new(accounts, Look::Failed(err.into()))
     }
 }
 

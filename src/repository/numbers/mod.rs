@@ -7,6 +7,7 @@
 mod bulk;
 mod by_owner;
 mod carriers;
+mod condition;
 mod copies;
 mod drift;
 mod listing;
@@ -18,11 +19,13 @@ mod save;
 mod seen;
 mod stored;
 mod strays;
+mod sums;
 mod unlike;
 
 pub use self::{
     by_owner::OwnersPage,
     carriers::CarrierPage,
+    condition::{Condition, Happening},
     copies::{CopyWrite, Source, SourcePage, Unequal},
     drift::{Contradiction, Drift, FingerprintPage},
     listing::{HeldPage, Span},
@@ -33,6 +36,7 @@ pub use self::{
     seen::{Seen, SeenPage},
     stored::{Stored, Vacancy},
     strays::{Cleared, Grounds, Suspects},
+    sums::{Sum, Summed},
     unlike::Unlike,
 };
 
@@ -58,7 +62,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct NumberRepository {
     pub(super) store: SharedStore,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: SettingsRepository,
     /// The database of charges that is known to be there.
     pub(super) month: Arc<Mutex<Option<DbName>>>,

@@ -9,6 +9,8 @@ use crate::{
 /// Which numbers are wanted.
 #[derive(Clone, Copy, Debug)]
 pub enum Pick<'a> {
+    /// All.
+    Any,
     /// Those in one of these states.
     In(&'a [State]),
     /// Those of an account, as far as the index of owners knows: it may be behind.
@@ -45,7 +47,7 @@ impl NumberRepository {
         limit: usize,
     ) -> Result<PickedPage, RepositoryError> {
         let question = match pick {
-            Pick::In(_) => Question::All,
+            Pick::Any | Pick::In(_) => Question::All,
             Pick::Of(account) => Question::Owner(Some(account.to_string())),
             Pick::OfNobody => Question::Owner(None),
         };
@@ -77,6 +79,7 @@ impl Pick<'_> {
     /// Whether a document is one of those, whatever an index says.
     fn takes(self, body: &Body) -> bool {
         match self {
+            Self::Any => true,
             Self::In(states) => {
                 let stored = codec::stored_state(body);
                 states.iter().any(|state| stored == Some(state.as_str()))

@@ -1,6 +1,7 @@
 //! The program as operators run it: how it starts and stops, and what it keeps of its promises when
 //! it is killed, when its store fails, and beside others of its kind.
 
+mod changes;
 mod crash;
 mod follower;
 mod jobs;
@@ -15,3 +16,4 @@ mod slow;
 mod start;
 mod stop;
 mod stream;
+mod tables;

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use number_manager::{
-    api::{self, Api, ApiConfig, HttpConfig, IdempotencyConfig, LimitConfig},
+    api::{self, Api, ApiConfig, ChangesConfig, HttpConfig, IdempotencyConfig, LimitConfig},
     auth::{Authenticator, Claims, KeySource, Revoked},
     carriers::OutsideCarriers,
     domain::{
@@ -25,6 +25,7 @@ use number_manager::{
     },
     service::{AccountRule, NewAccount, NumberService},
     store::{SharedStore, sqlite::SqliteStore},
+    tasks::{self, TasksConfig},
     telemetry::Metrics,
 };
 use serde_json::Value;
@@ -52,6 +53,7 @@ pub(crate) struct TestApp {
     jobs: Jobs,
     authenticator: Arc<Authenticator>,
     clock: Arc<FixedClock>,
+    stop: CancellationToken,
 }
 
 /// An answer, read whole.
@@ -80,7 +82,7 @@ fn jobs(
     let repository = JobRepository::new(store.clone());
     let stop = CancellationToken::new();
     let limits = JobsConfig { renewal_ms: 50, poll_ms: 50, ..limits };
-    Jobs::new(service, repository, clock.clone(), OPERATIONS, limits, stop)
+    Jobs::new(service, repository, clock.clone(), [OPERATIONS, tasks::OPERATIONS], limits, stop)
 }
 
 impl TestApp {
@@ -160,8 +162,11 @@ impl TestApp {
         let authenticator = Arc::new(authenticator.with_revoked(revoked));
         let service = change(service(&store, &shared));
         let jobs = jobs(&store, &shared, service.clone(), work);
+        let stop = CancellationToken::new();
         let config = ApiConfig {
             jobs: jobs.clone(),
+            // So that a few rows are several pages and chunks.
+            tasks: TasksConfig { page_size: 10, chunk_rows: 25, ..TasksConfig::default() },
             follower: FollowerWatch::default(),
             limits: HttpConfig {
                 header_timeout_ms: 1000,
@@ -181,6 +186,8 @@ impl TestApp {
                 batch_size: 1500,
                 batch_bytes: 8_000_000,
             },
+            changes: ChangesConfig { heartbeat_ms: 200, poll_ms: 20, wait_max_s: 4, streams: 3 },
+            stop: stop.clone(),
             rate,
             requests: RequestRepository::new(store.clone(), shared.clone()),
             serves_metrics: true,
@@ -195,7 +202,7 @@ impl TestApp {
             service.create_account(&Actor::operator(), &id, new).await.unwrap();
         }
         let api = Api::new(service, authenticator.clone(), shared, Metrics::detached(), config);
-        Self { router: api::router(api), jobs, authenticator, clock }
+        Self { router: api::router(api), jobs, authenticator, clock, stop }
     }
 
     /// Its long work.
@@ -206,6 +213,16 @@ impl TestApp {
     /// Everything that is served.
     pub(crate) fn router(&self) -> axum::Router {
         self.router.clone()
+    }
+
+    /// Ends what goes on until the process stops.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// The clock that everything looks at, to be shared.
+    pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// The clock that everything looks at.
