@@ -106,7 +106,7 @@ struct LastAuditBody {
     repair: bool,
     counts: JobCounts,
     /// What it found, by kind: `missing`, `stale`, `extra`, `wrong_owner`, `conflicting`,
-    /// `conflicting_owners`, `no_account`, `undecodable`, `wrong_database`.
+    /// `conflicting_copy`, `conflicting_owners`, `no_account`, `undecodable`, `wrong_database`.
     findings: BTreeMap<String, FindingsBody>,
 }
 

@@ -556,6 +556,20 @@ impl Fault {
             .with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
+    /// There is more to do than can be done.
+    pub(crate) fn overloaded() -> Self {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "overloaded").with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// The JSON of the body has more than `limit` values.
+    pub(crate) fn too_many_values(limit: usize) -> Self {
+        let rule = json!({
+            "message": format!("JSON must not have more than {limit} values"), "target": limit,
+        });
+        let data = json!({ "json": { "maxItems": rule } });
+        fault(StatusCode::PAYLOAD_TOO_LARGE, "validation error", data)
+    }
+
     /// A value breaks a rule.
     pub(crate) fn validation(field: &str, rule: &str, what: impl Into<Value>) -> Self {
         let data = json!({ field: { rule: what.into() } });

@@ -23,7 +23,9 @@ use uuid::Uuid;
 use crate::telemetry;
 
 use super::{
-    Api, cors,
+    Api,
+    admission::{self, Admitted},
+    cors,
     envelope::{self, Frame, Reply},
     extract,
     fault::Fault,
@@ -144,7 +146,7 @@ pub(super) async fn wire(State(api): State<Api>, request: Request, next: Next) -
     let pretty = wants_pretty(request.headers(), request.uri());
     let mut seen = Seen::default();
     // A panic is logged by the hook; the client is told as much as of any fault of ours.
-    let outcome = AssertUnwindSafe(answer(&api, request, next, &mut seen)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(admit(&api, request, next, &mut seen)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err(Fault::internal()));
     let frame = Frame {
         request_id: &id.0,
@@ -160,7 +162,10 @@ pub(super) async fn wire(State(api): State<Api>, request: Request, next: Next) -
     if let Some(call) = &seen.call {
         response.extensions_mut().insert(Template(Arc::clone(&call.route)));
     }
-    response
+    match seen.admitted {
+        Some(admitted) => admitted.hold_with(response),
+        None => response,
+    }
 }
 
 /// What was understood before the request ended, well or not.
@@ -168,6 +173,22 @@ pub(super) async fn wire(State(api): State<Api>, request: Request, next: Next) -
 struct Seen {
     call: Option<Arc<Call>>,
     methods: Option<HeaderValue>,
+    admitted: Option<Admitted>,
+}
+
+/// Lets the request in, and its body, before either takes memory.
+async fn admit(
+    api: &Api,
+    request: Request,
+    next: Next,
+    seen: &mut Seen,
+) -> Result<Response, Fault> {
+    seen.admitted = Some(api.admission.enter().await?);
+    // A table is read row by row.
+    let is_table = request::is_table(request.method(), request.uri(), request.headers());
+    let length = if is_table { Some(0) } else { admission::length_of(&request) };
+    let _room = api.admission.make_room(length, api.limits.body_bytes).await?;
+    answer(api, request, next, seen).await
 }
 
 async fn answer(
@@ -191,7 +212,7 @@ async fn answer(
             let bytes = request::read_body(&parts.headers, body, limits.body_bytes);
             timeout(time, bytes).await.map_err(|_| Fault::slow_body())??
         };
-        understand(&parts, &bytes)?
+        understand(&parts, &bytes, limits.body_values)?
     };
     call.streams = streams;
     let path = path::normalise(parts.uri.path())?;
@@ -222,10 +243,10 @@ async fn answer(
     run(api, &call, Request::from_parts(parts, body), next).await
 }
 
-fn understand(parts: &Parts, bytes: &[u8]) -> Result<Call, Fault> {
+fn understand(parts: &Parts, bytes: &[u8], most_values: usize) -> Result<Call, Fault> {
     let query = Query::read(&parts.uri);
     let kind = parts.headers.get(axum::http::header::CONTENT_TYPE);
-    let mut payload = Payload::read(kind, bytes)?;
+    let mut payload = Payload::read(kind, bytes, most_values)?;
     let token = payload.take_token(&parts.headers);
     let tunnelled = (parts.method == Method::POST).then(|| payload.take_verb(&query)).flatten();
     let method = tunnelled.clone().unwrap_or_else(|| parts.method.clone());

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod accounts_words;
+mod admission;
 mod changes;
 mod changes_words;
 mod charges;
@@ -77,6 +78,7 @@ use crate::{
     telemetry::Metrics,
 };
 
+pub use admission::AdmissionConfig;
 pub use idempotency::IdempotencyConfig;
 pub(crate) use jobs::shown as shown_job;
 pub use limit::LimitConfig;
@@ -89,10 +91,14 @@ const COMPRESS_ABOVE: u64 = 1024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
+    /// How many clients may be connected at once.
+    pub connections: usize,
     /// For how long the head of a request may arrive, in milliseconds.
     pub header_timeout_ms: u64,
     /// The most bytes of a body.
     pub body_bytes: usize,
+    /// The most values that the JSON of a body has.
+    pub body_values: usize,
     /// For how long a body may arrive, in milliseconds.
     pub body_timeout_ms: u64,
     /// For how long an answer may be made, in milliseconds.
@@ -108,6 +114,8 @@ pub struct HttpConfig {
     pub page_size: usize,
     /// The most rows that a page has.
     pub page_size_max: usize,
+    /// How much is done at once.
+    pub admission: AdmissionConfig,
     /// How requests with an `Idempotency-Key` are kept.
     pub idempotency: IdempotencyConfig,
     /// The most numbers that one request may name.
@@ -143,6 +151,8 @@ pub struct Parts {
     pub news: news::News,
     /// How often a client may ask.
     pub limiter: limit::Limiter,
+    /// What is under way.
+    pub admission: admission::Admission,
     /// What is measured.
     pub metrics: Metrics,
     /// Whether `/metrics` is served here; not when it has an address of its own.
@@ -209,6 +219,7 @@ impl Api {
             requests: config.requests,
             authenticator,
             clock,
+            admission: admission::Admission::new(config.limits.admission),
             limits: config.limits,
             news: news::News::new(config.changes, config.stop),
             limiter: limit::Limiter::new(config.rate),

@@ -127,6 +127,11 @@ pub(super) fn text(data: &Map<String, Value>, name: &str) -> Result<Option<Strin
     }
 }
 
+/// How long a body is to be, as far as its head says.
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Whether a body is a table for somebody who takes tables.
 pub(super) fn is_table(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -145,11 +150,8 @@ pub(super) async fn read_body(
     body: Body,
     limit: usize,
 ) -> Result<Bytes, Fault> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if announced
-        .and_then(|length| length.parse().ok())
-        .is_some_and(|length: u64| usize::try_from(length).map_or(true, |length| length > limit))
-    {
+    let is_too_large = |length| usize::try_from(length).map_or(true, |length| length > limit);
+    if announced_length(headers).is_some_and(is_too_large) {
         return Err(Fault::too_large(limit));
     }
     match Limited::new(body, limit).collect().await {
@@ -159,11 +161,34 @@ pub(super) async fn read_body(
     }
 }
 
+/// How many values a JSON text has at most.
+fn values(text: &[u8]) -> usize {
+    let (mut values, mut is_text, mut is_escaped) = (1, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' | b',' if !is_text => values += 1,
+            _ => (),
+        }
+    }
+    values
+}
+
 impl Payload {
-    /// Reads a body's envelope.
-    pub(super) fn read(kind: Option<&HeaderValue>, bytes: &[u8]) -> Result<Self, Fault> {
+    /// Reads a body's envelope. Each value takes many times the memory that its text does, so one with
+    /// more than `most_values` is refused before it is read.
+    pub(super) fn read(
+        kind: Option<&HeaderValue>,
+        bytes: &[u8],
+        most_values: usize,
+    ) -> Result<Self, Fault> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
+        }
+        if values(bytes) > most_values {
+            return Err(Fault::too_many_values(most_values));
         }
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("application/json");
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -397,7 +422,7 @@ mod tests {
     use super::*;
 
     fn read(kind: Option<&'static str>, body: &str) -> Result<Payload, Fault> {
-        Payload::read(kind.map(HeaderValue::from_static).as_ref(), body.as_bytes())
+        Payload::read(kind.map(HeaderValue::from_static).as_ref(), body.as_bytes(), 10_000)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "a table of literals")]
@@ -439,6 +464,15 @@ mod tests {
         let fault = read(None, r#"{"data":"#).unwrap_err();
         assert_eq!(fault.data["json"]["invalid"]["target"], "body");
         assert!(read(None, &"[".repeat(10_000)).is_err());
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        assert_eq!(values(br#"{"data": {"a": [1, 2, "x,[{\",,"], "b": null}}"#), 7);
+        let many = |count: usize| format!("{{\"data\": [0{}]}}", ",0".repeat(count));
+        assert!(read(None, &many(9_990)).is_ok());
+        let fault = read(None, &many(10_000)).unwrap_err();
+        assert_eq!((fault.status.as_u16(), &*fault.message), (413, "validation error"));
     }
 
     #[test]

@@ -114,7 +114,8 @@ pub(super) enum Faults {
     /// A provider or a carrier of that name is not part of this service.
     #[response(status = 501)]
     NotImplemented(ErrorAnswer),
-    /// The store cannot be reached, or does not hold what can be read.
+    /// The store cannot be reached, or does not hold what can be read; or there is more to do than can be
+    /// done (`overloaded`). `Retry-After` says when to come back.
     #[response(status = 503)]
     Unavailable(ErrorAnswer),
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod connections;
 mod doctor;
 mod healthcheck;
 mod maintenance;

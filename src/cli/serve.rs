@@ -1,33 +1,21 @@
 //! `serve`: listen, and stop without cutting anybody off.
 
-use std::{
-    future::{Ready, ready},
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use axum_server::{Handle, Server, accept::Accept};
+use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     time::{self, timeout},
 };
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    api::{self, HttpConfig},
-    config::Config,
-    store::WatchedStore,
-    telemetry::Metrics,
-};
+use crate::{api, config::Config, store::WatchedStore, telemetry::Metrics};
 
-use super::wire;
+use super::{connections::Door, wire};
 
 /// How often metrics are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -51,8 +39,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let is_alone = !config.uses_couchdb();
     let following = tokio::spawn(async move { follower.run(is_alone).await });
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let patience = Patience::of(&config.http);
-    let server = serve(listener, api::router(api.clone()), patience, stop.clone());
+    let door = Door::of(&config.http);
+    let server = serve(listener, api::router(api.clone()), door, stop.clone());
     let mut server = std::pin::pin!(server);
     tokio::select! {
         ended = &mut server => ended.context("serving failed")?,
@@ -81,50 +69,21 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long a client may keep a connection waiting.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    /// For the head of a request.
-    head: Duration,
-    /// For taking the next part of an answer.
-    answer: Duration,
-}
-
-impl Patience {
-    fn of(limits: &HttpConfig) -> Self {
-        Self {
-            head: Duration::from_millis(limits.header_timeout_ms),
-            answer: Duration::from_millis(limits.stream_timeout_ms),
-        }
-    }
-}
-
-impl<S> Accept<TcpStream, S> for Patience {
-    type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
-    type Service = S;
-    type Future = Ready<io::Result<(Self::Stream, S)>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(self.answer));
-        ready(Ok((Box::pin(stream), service)))
-    }
-}
-
 /// Serves until the stop, and then until every request that had begun is answered. Whoever does not
 /// send the head of a request in time, the next one of an open connection included, or does not
 /// take the answer, is cut off, so that nobody can hold connections for nothing.
 async fn serve(
     listener: TcpListener,
     router: Router,
-    patience: Patience,
+    door: Door,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let handle = Handle::new();
     let server = Server::<SocketAddr>::from_listener(listener).handle(handle.clone());
     // Looking for HTTP/2 first would wait for the first bytes without a limit.
-    let mut server = server.acceptor(patience).http1_only();
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(patience.head);
+    let head = door.head;
+    let mut server = server.acceptor(door).http1_only();
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let mut server = std::pin::pin!(server.serve(service));
     tokio::select! {
@@ -153,8 +112,7 @@ async fn beside(
     let tracker = tokio_util::task::TaskTracker::new();
     if let Some(listener) = own {
         let router: Router = api::metrics_router(metrics.clone());
-        let patience = Patience::of(&config.http);
-        tracker.spawn(serve(listener, router, patience, stop.clone()));
+        tracker.spawn(serve(listener, router, Door::of(&config.http), stop.clone()));
     }
     tracker.spawn(async move {
         let mut tick = time::interval(UPKEEP);

@@ -232,8 +232,12 @@ impl Config {
                 return Err(invalid("follower.deadline_ms", problem));
             }
         }
+        let admission = self.http.admission.check(self.http.body_bytes);
+        admission.map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         for (name, value) in [
             ("http.body_bytes", self.http.body_bytes as u64),
+            ("http.connections", self.http.connections as u64),
+            ("http.body_values", self.http.body_values as u64),
             ("http.header_timeout_ms", self.http.header_timeout_ms),
             ("http.body_timeout_ms", self.http.body_timeout_ms),
             ("http.request_timeout_ms", self.http.request_timeout_ms),

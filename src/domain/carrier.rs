@@ -70,6 +70,12 @@ impl CarrierName {
         self.0 == Self::LOCAL || self.0 == Self::MDN
     }
 
+    /// The carriers that keep a stock with us.
+    #[must_use]
+    pub fn stocked() -> [Self; 2] {
+        [Self::MANAGED, Self::INUM].map(|name| Self(name.to_owned()))
+    }
+
     /// The database of what this carrier has in stock; `None` when it keeps none with us.
     #[must_use]
     pub fn stock(&self) -> Option<&'static str> {

@@ -58,6 +58,8 @@ impl Term<'_> {
             match feed {
                 Feed::Numbers(_) => told.itself = true,
                 Feed::Copies(account) => drop(told.accounts.insert(account.clone())),
+                // What a carrier has in stock is no number of ours.
+                Feed::Stock(_) => {}
             }
         }
         for id in self.retries.iter().flat_map(Retries::tried) {

@@ -59,7 +59,8 @@ impl Term<'_> {
             Feed::Numbers(database) if start == Start::Reset => {
                 self.look_for_copies(database, place).await?;
             }
-            Feed::Copies(_) | Feed::Numbers(_) => {}
+            // All of a stock is read then, and a number shows what is in stock under it.
+            Feed::Copies(_) | Feed::Numbers(_) | Feed::Stock(_) => {}
         }
         place.is_reset = false;
         place.begun = true;

@@ -160,7 +160,7 @@ impl Place {
     pub(super) fn add(&mut self, feed: &Feed, page: FeedPage) {
         self.read = Some(page.last.clone());
         let account = match feed {
-            Feed::Numbers(_) => None,
+            Feed::Numbers(_) | Feed::Stock(_) => None,
             Feed::Copies(account) => Some(account),
         };
         self.push(account, page.numbers, Some(page.last));

@@ -16,6 +16,8 @@ use crate::{
 
 /// Why a number that names several owners is not settled.
 const CONFLICTING_OWNERS: &str = "conflicting_owners";
+/// Why one is not whose stock somebody is about to take, or was when they died.
+const CLAIMED: &str = "claimed";
 
 /// The list, as it is stored.
 #[derive(Debug, Default)]
@@ -124,6 +126,7 @@ impl Retries {
 fn reason(outcome: &Look) -> Option<String> {
     match outcome {
         Look::Right | Look::Healed => None,
+        Look::Claimed => Some(CLAIMED.to_owned()),
         Look::Contested => Some(CONFLICTING_OWNERS.to_owned()),
         Look::Failed(err) => Some(match err.source() {
             Some(source) => format!("{err}: {source}"),

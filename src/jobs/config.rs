@@ -23,6 +23,8 @@ pub struct JobsConfig {
     pub renewal_ms: u64,
     /// How often a process looks for jobs that nobody runs, in milliseconds.
     pub poll_ms: u64,
+    /// For how long a job may be asked for without being stored, in milliseconds.
+    pub unstored_ms: u64,
     /// For how long a job steps back after somebody asked for something else, in milliseconds; 0 for
     /// never.
     pub courtesy_ms: u64,
@@ -96,6 +98,7 @@ impl Default for JobsConfig {
             lease_ms: 15_000,
             renewal_ms: 2_000,
             poll_ms: 5_000,
+            unstored_ms: 60_000,
             courtesy_ms: 1_000,
             courtesy_page_size: 20,
             courtesy_pause: 3,

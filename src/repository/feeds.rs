@@ -40,6 +40,8 @@ pub enum Feed {
     Numbers(NumberDatabase),
     /// One of an account, for the copies in it.
     Copies(AccountId),
+    /// What a carrier has in stock.
+    Stock(NumberDatabase),
 }
 
 /// A page of changes.
@@ -120,7 +122,7 @@ pub struct FeedRepository {
 impl Feed {
     fn database(&self) -> DbName {
         match self {
-            Self::Numbers(database) => DbName::new(database.as_str()),
+            Self::Numbers(database) | Self::Stock(database) => DbName::new(database.as_str()),
             Self::Copies(account) => DbName::new(account_database(account)),
         }
     }
@@ -131,18 +133,19 @@ impl Feed {
         self.database().to_string()
     }
 
-    /// The number that a document of this id is, or is a copy of.
+    /// The number that a document of this id is, is a copy of, or is in stock under.
     fn number(&self, id: &str) -> Option<E164> {
         let number = E164::parse(id).ok()?;
         match self {
             Self::Numbers(database) if number_database(&number) != database.as_str() => None,
-            Self::Numbers(_) | Self::Copies(_) => Some(number),
+            Self::Numbers(_) | Self::Copies(_) | Self::Stock(_) => Some(number),
         }
     }
 
     fn of(name: &DbName) -> Option<Self> {
-        if let Ok(database) = NumberDatabase::parse(name.as_str()) {
-            return Some(Self::Numbers(database));
+        if let Ok(database) = NumberDatabase::parse_or_stock(name.as_str()) {
+            let is_stock = database.is_stock();
+            return Some(if is_stock { Self::Stock(database) } else { Self::Numbers(database) });
         }
         let account = AccountId::parse_any(name.as_str()).ok()?;
         // Those of a month hold no numbers.
@@ -157,14 +160,13 @@ impl FeedRepository {
         Self { store }
     }
 
-    /// The databases that are followed, each with the name of the state that it is in. Stock is not
-    /// followed.
+    /// The databases that are followed, each with the name of the state that it is in.
     ///
     /// # Errors
     ///
     /// [`RepositoryError::Store`].
     pub async fn all(&self) -> Result<BTreeMap<Feed, Seq>, RepositoryError> {
-        let mut names = self.store.databases("numbers/+").await?;
+        let mut names = self.store.databases("numbers/").await?;
         names.extend(self.store.databases("account/").await?);
         let feeds = names.iter().filter_map(Feed::of).collect();
         let states = self.states(feeds).await?;

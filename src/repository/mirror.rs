@@ -45,22 +45,28 @@ impl Patience {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mirror(Option<Copy>);
 
-/// A copy: its revision and, unless only that was looked up, its members.
+/// A copy: its revision and, unless only that was looked up, its members and the versions that lost
+/// against it.
 #[derive(Clone, Debug)]
 struct Copy {
     rev: Rev,
     body: Option<Body>,
+    losers: Vec<Rev>,
 }
 
 impl Mirror {
     /// The copy as it was read.
     pub(super) fn new(found: Lookup) -> Self {
-        Self(found.live().map(|found| Copy { rev: found.rev, body: Some(found.body) }))
+        Self(found.live().map(|found| Copy {
+            rev: found.rev,
+            body: Some(found.body),
+            losers: found.conflicts,
+        }))
     }
 
     /// The copy of which only the revision was looked up; none when there is no copy.
     pub(super) fn at(rev: Option<Rev>) -> Self {
-        Self(rev.map(|rev| Copy { rev, body: None }))
+        Self(rev.map(|rev| Copy { rev, body: None, losers: Vec::new() }))
     }
 
     /// Whether there is a copy.
@@ -84,6 +90,22 @@ impl Mirror {
         let copy = self.0.as_ref()?;
         let tombstone = Body::from_iter([(WRITE_ID.to_owned(), write_id.into())]);
         Some(Write::delete(database(account), id.as_str(), copy.rev.clone(), tombstone))
+    }
+
+    /// Whether there are versions of it that lost: they would be the copy when it is deleted.
+    pub(super) fn has_losers(&self) -> bool {
+        self.0.as_ref().is_some_and(|copy| !copy.losers.is_empty())
+    }
+
+    /// The writes that remove those versions. They are of no worth: what a copy holds follows from its
+    /// number.
+    pub(super) fn remove_losers(&self, account: &AccountId, id: &E164) -> Vec<Write> {
+        let losers = self.0.iter().flat_map(|copy| &copy.losers);
+        let remove = |rev: &Rev| {
+            let tombstone = Body::from_iter([(WRITE_ID.to_owned(), super::write_id().into())]);
+            Write::delete(database(account), id.as_str(), rev.clone(), tombstone)
+        };
+        losers.map(remove).collect()
     }
 
     /// Whether the copy is there and equal to a number document.

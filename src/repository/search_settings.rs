@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     RepositoryError, SETTINGS_DATABASE, SettingsError, SettingsRepository,
-    settings::{carriers, flag, text, whole},
+    settings::{carriers, flag, text, whole, wrong},
 };
 use crate::{
     domain::{AccountId, CarrierName, ConfigurationError, account_database},

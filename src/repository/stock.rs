@@ -1,17 +1,22 @@
 //! The carriers' own stock: numbers that were made for an account.
 //!
 //! A stock document says who has the right to take a number (`pvt_account_id`), and by whom it is
-//! claimed. Owner and state are the number document's; a claim only keeps two accounts from trying at
-//! the same time.
+//! claimed. Owner and state are the number document's, and what stock says of them follows from it; a
+//! claim only keeps two accounts from trying at the same time.
 
 use serde_json::{Value, json};
 
-use super::{NumberRepository, RepositoryError, available::Standing, write_id};
+use super::{
+    Look, NumberRepository, RepositoryError,
+    available::Standing,
+    codec::{self, Owners},
+    write_id,
+};
 use crate::{
-    domain::{AccountId, CarrierName, E164, Prefix, State},
+    domain::{AccountId, CarrierName, E164, Number, Prefix, State, number_database},
     store::{
-        Body, CommitError, DbName, Document, Expect, IdRange, Kind, Order, Query, Question, Rev,
-        WRITE_ID, Write,
+        Body, CommitError, DbName, Document, Expect, IdRange, Kind, Lookup, Order, Query, Question,
+        Rev, WRITE_ID, Write,
     },
 };
 
@@ -35,6 +40,17 @@ pub struct StockItem {
     body: Body,
 }
 
+/// Who has a number, as far as stock has to say so.
+#[derive(Clone, Debug)]
+pub(super) enum Tenure {
+    /// This account, from this carrier and in this state.
+    Held(CarrierName, AccountId, State),
+    /// Nobody. These had it last, from this carrier; of a deleted number nobody knows from which.
+    Free(Option<CarrierName>, Owners),
+    /// There never was such a number.
+    Unknown,
+}
+
 /// What became of a number that was to be generated.
 #[derive(Debug)]
 pub enum Generated {
@@ -47,7 +63,7 @@ pub enum Generated {
 }
 
 impl StockItem {
-    fn read(db: &DbName, document: Document) -> Option<Self> {
+    pub(super) fn read(db: &DbName, document: Document) -> Option<Self> {
         let number = E164::parse(&document.id).ok()?;
         let text = |key: &str| document.body.get(key).and_then(Value::as_str);
         let account = |key: &str| text(key).and_then(|text| AccountId::parse_any(text).ok());
@@ -76,6 +92,53 @@ impl StockItem {
         match self.holder {
             Some(_) => self.modified > now - ttl,
             None => !self.is_untouched(),
+        }
+    }
+
+    /// Whether it says what the number says. Where that is another carrier's, or was never stored,
+    /// only a claim can be wrong.
+    pub(super) fn agrees(&self, tenure: &Tenure) -> bool {
+        if !tenure.concerns(self.db.as_str()) {
+            return true;
+        }
+        match tenure {
+            Tenure::Held(_, owner, state) => {
+                self.holder.as_ref() == Some(owner) && self.state == state.as_str()
+            }
+            Tenure::Free(Some(_), _) => self.is_untouched(),
+            Tenure::Free(None, _) | Tenure::Unknown => self.holder.is_none(),
+        }
+    }
+}
+
+impl Tenure {
+    /// As a number's document says it.
+    pub(super) fn of(number: &Number) -> Self {
+        let carrier = number.carrier.clone();
+        if let Some(owner) = number.owner.clone() {
+            return Self::Held(carrier, owner, number.state);
+        }
+        let previous_owner = number.previous_owner.clone();
+        Self::Free(Some(carrier), Owners { owner: None, previous_owner })
+    }
+
+    /// Whether what lies in this stock has to say it.
+    pub(super) fn concerns(&self, stock: &str) -> bool {
+        match self {
+            Self::Held(carrier, ..) | Self::Free(Some(carrier), _) => {
+                carrier.stock() == Some(stock)
+            }
+            Self::Free(None, _) | Self::Unknown => true,
+        }
+    }
+
+    /// Whether this account had the number last.
+    fn was_of(&self, account: &AccountId) -> bool {
+        match self {
+            Self::Free(_, Owners { owner, previous_owner }) => {
+                [owner, previous_owner].into_iter().flatten().any(|had| had == account)
+            }
+            Self::Held(..) | Self::Unknown => false,
         }
     }
 }
@@ -175,6 +238,60 @@ impl NumberRepository {
         body.insert("pvt_state".to_owned(), State::Available.as_str().into());
         body.shift_remove("pvt_assigned_to");
         self.put_stock(item, body).await
+    }
+
+    /// Makes what carriers have in stock under a number say what the number says. The number is read
+    /// after its stock, so what says otherwise is never older. A claim stays for as long as it counts,
+    /// unless it is what the last owner left.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Conflict`] when somebody else wrote, [`RepositoryError::Undecodable`],
+    /// [`RepositoryError::Settings`], [`RepositoryError::Store`].
+    pub async fn settle_stock(&self, id: &E164) -> Result<Look, RepositoryError> {
+        let mut settled = Look::Right;
+        for carrier in CarrierName::stocked() {
+            let Some(item) = self.in_stock(&carrier, id).await? else { continue };
+            let tenure = self.tenure(id).await?;
+            if item.agrees(&tenure) {
+                continue;
+            }
+            if let Tenure::Held(carrier, owner, state) = &tenure {
+                self.claim_stock(&item, carrier, owner, *state).await?;
+            } else if self.is_being_taken(&item, &tenure).await? {
+                return Ok(Look::Claimed);
+            } else {
+                self.return_stock(&item).await?;
+            }
+            settled = Look::Healed;
+        }
+        Ok(settled)
+    }
+
+    async fn tenure(&self, id: &E164) -> Result<Tenure, RepositoryError> {
+        Ok(match self.store.get(&DbName::new(number_database(id)), id.as_str()).await? {
+            // Of several versions nobody knows which is true.
+            Lookup::Live(number) if !number.conflicts.is_empty() => {
+                return Err(RepositoryError::Conflict { id: id.to_string() });
+            }
+            Lookup::Live(number) => Tenure::of(&self.decode(id, &number.body)?),
+            Lookup::Deleted(left) => Tenure::Free(None, codec::tombstone_owners(&left.body)),
+            Lookup::Missing => Tenure::Unknown,
+        })
+    }
+
+    async fn is_being_taken(
+        &self,
+        item: &StockItem,
+        tenure: &Tenure,
+    ) -> Result<bool, RepositoryError> {
+        match &item.holder {
+            Some(holder) if !tenure.was_of(holder) => {
+                let claim_ttl = self.settings.get().await?.search.claim_ttl;
+                Ok(item.is_claimed(self.now(), claim_ttl))
+            }
+            _ => Ok(false),
+        }
     }
 
     async fn put_stock(&self, item: &StockItem, mut body: Body) -> Result<(), RepositoryError> {

@@ -80,19 +80,13 @@ impl NumberService {
     }
 
     /// Puts a number that nobody has any more back into the stock that it came from. That it could
-    /// not be is no harm: the number document says that nobody has it.
+    /// not be is no harm: the number document says that nobody has it, and the follower sees it.
     pub(super) async fn restock(&self, saved: &Saved) {
         let number = &saved.number;
-        let is_held = saved.rev.is_some() && number.owner.is_some();
-        if is_held || number.carrier.stock().is_none() {
+        if number.carrier.stock().is_none() {
             return;
         }
-        let found = self.numbers.in_stock(&number.carrier, &number.id).await;
-        let returned = match found {
-            Ok(Some(item)) if !item.is_untouched() => self.numbers.return_stock(&item).await,
-            found => found.map(|_| ()),
-        };
-        if let Err(err) = returned {
+        if let Err(err) = self.numbers.settle_stock(&number.id).await {
             let cause: &(dyn std::error::Error + 'static) = &err;
             tracing::warn!(number = %number.id, error = cause, "stock still names the last owner");
         }

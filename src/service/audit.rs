@@ -5,7 +5,10 @@
 mod accounts;
 mod numbers;
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use futures::{StreamExt, stream};
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
@@ -13,7 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use super::{CopyWatch, Error, NumberService, PageOutcome, audit_sums::Sums, copies::AT_ONCE};
 use crate::{
     domain::{AccountId, E164},
-    repository::{Contradiction, CopyWrite, Drift},
+    repository::{Contradiction, CopyWrite, Drift, Look},
 };
 
 /// The kinds of what an audit finds.
@@ -28,6 +31,8 @@ mod kind {
     pub(super) const WRONG_OWNER: &str = "wrong_owner";
     /// Versions of a number that contradict each other and name the same owner.
     pub(super) const CONFLICTING: &str = "conflicting";
+    /// A copy with versions that lost: they go.
+    pub(super) const CONFLICTING_COPY: &str = "conflicting_copy";
     /// Versions that name different owners: an administrator decides.
     pub(super) const CONFLICTING_OWNERS: &str = "conflicting_owners";
     /// The owner of a number is no account.
@@ -52,6 +57,7 @@ pub struct Audit {
     sums: AsyncMutex<Sums>,
     accounts: OnceCell<BTreeSet<AccountId>>,
     conflicting: Mutex<Vec<E164>>,
+    conflicting_copies: Mutex<Vec<(E164, AccountId)>>,
 }
 
 impl Audit {
@@ -89,6 +95,35 @@ impl NumberService {
                 let cause: &(dyn std::error::Error + 'static) = &err;
                 tracing::warn!(number = %number, error = cause, "versions of a number stay");
             }
+        }
+        let copies = match audit.conflicting_copies.lock() {
+            Ok(mut copies) => std::mem::take(&mut *copies),
+            Err(_) => return,
+        };
+        let mut wanted = BTreeMap::<E164, BTreeSet<AccountId>>::new();
+        for (number, account) in copies {
+            wanted.entry(number).or_default().insert(account);
+        }
+        for (number, looked) in self.numbers.look_at(wanted).await {
+            if let Look::Failed(err) = looked.outcome {
+                let cause: &(dyn std::error::Error + 'static) = &err;
+                tracing::warn!(number = %number, error = cause, "versions of a copy stay");
+            }
+        }
+    }
+
+    /// Reports copies that have versions which lost, and notes them for the end.
+    fn conflicting_copies(
+        audit: &Audit,
+        outcome: &mut PageOutcome,
+        account: &AccountId,
+        numbers: Vec<E164>,
+    ) {
+        let ids = numbers.iter().map(|id| (kind::CONFLICTING_COPY, id.to_string()));
+        outcome.found.extend(ids);
+        if let Ok(mut copies) = audit.conflicting_copies.lock() {
+            let room = MOST_CONFLICTS.saturating_sub(copies.len());
+            copies.extend(numbers.into_iter().take(room).map(|id| (id, account.clone())));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use number_manager::{
+    api::LimitConfig,
     domain::{Clock, SystemClock, encoded},
     follower::{Follower, FollowerConfig, FollowerWatch},
     repository::{
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     repository::{Desk, account, account_db, numbers_db},
     support::{
+        app::TestApp,
         blind::{BlindStore, Faults},
         couch::{CouchServer, Namespace},
         failing::FailingStore,
@@ -58,8 +60,11 @@ macro_rules! over_both_stores {
     };
 }
 
+mod lives;
 mod races;
 mod restored;
+mod stock;
+mod versions;
 mod waking;
 
 over_both_stores! {
@@ -161,6 +166,11 @@ impl Site {
 
     fn follow(&self) -> Running {
         Running::start(&self.store, limits())
+    }
+
+    /// The HTTP face over it, without a limit on how often clients may ask.
+    async fn app(&self) -> TestApp {
+        TestApp::over(self.store.clone(), LimitConfig { burst: 0, per_second: 0 }).await
     }
 }
 
@@ -454,35 +464,5 @@ async fn a_deleted_number_leaves_no_copy(site: &Site) {
     site.delete(&numbers_db(), NUMBER, left).await;
     site.healed("a deleted number").await;
     assert!(!site.has(&copies('a'), NUMBER).await);
-    follower.stop().await;
-}
-
-/// Revisions contradict each other on a cluster only.
-#[tokio::test(flavor = "multi_thread")]
-async fn versions_of_one_owner_become_one_and_others_stay() {
-    let site = Site::couchdb().await;
-    let (same, different) = (NUMBER, "+14158867901");
-    for (number, loser) in [(same, 'a'), (different, 'b')] {
-        site.keep(number, 'a').await;
-        let mut body = document(loser, None);
-        body.insert("_id".to_owned(), json!(number));
-        body.insert("_rev".to_owned(), json!("1-00000000000000000000000000000000"));
-        let namespace = site.namespace.as_ref().unwrap();
-        let url = namespace.database_url("numbers%2F%2B1415/_bulk_docs");
-        let body = json!({"new_edits": false, "docs": [body]}).to_string();
-        let request = reqwest::Client::new().post(url).body(body);
-        let sent = request.header("content-type", "application/json").send().await.unwrap();
-        assert!(sent.status().is_success());
-    }
-    let stray = document('b', None);
-    site.put(&copies('b'), different, stray).await;
-    let follower = site.follow();
-    until("reported", async || follower.says("conflicting_owners") == 1).await;
-    until("one is left", async || {
-        site.store.live_versions(&numbers_db(), same).await.unwrap().len() == 1
-    })
-    .await;
-    assert_eq!(site.store.live_versions(&numbers_db(), different).await.unwrap().len(), 2);
-    assert!(site.has(&copies('b'), different).await, "nothing is removed");
     follower.stop().await;
 }

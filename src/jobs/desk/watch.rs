@@ -17,8 +17,6 @@ use crate::{
     service::Error,
 };
 
-/// For how long a job may be entered without being stored, in milliseconds: its maker died then.
-const UNSTORED_MS: i64 = 60_000;
 /// How often old jobs are looked for.
 const SWEEPS: Duration = Duration::from_hours(1);
 /// How many jobs are looked at then, at once.
@@ -119,7 +117,11 @@ impl Jobs {
                 Ok(())
             });
             match ended.await {
-                Ok(_) | Err(JobError::UnknownJob(_)) => (),
+                Ok(_) => (),
+                // Whoever entered it did not come to storing it.
+                Err(JobError::UnknownJob(_)) => {
+                    self.0.repository.leave(&id).await.map_err(Error::from)?;
+                }
                 Err(err) => return Err(err),
             }
         }
@@ -179,12 +181,15 @@ impl Jobs {
     async fn look(&self) -> Result<(), RepositoryError> {
         let desk = &self.0;
         let now = desk.clock.now().as_millisecond();
+        let unstored = i64::try_from(desk.limits.unstored_ms).unwrap_or(i64::MAX);
         for (id, entry) in desk.repository.active().await? {
             if desk.here().contains(&id) {
                 continue;
             }
             match desk.repository.load(&id).await? {
-                None if entry.entered_ms + UNSTORED_MS < now => desk.repository.leave(&id).await?,
+                None if entry.entered_ms.saturating_add(unstored) < now => {
+                    desk.repository.leave(&id).await?;
+                }
                 None => (),
                 Some(stored) if stored.job.state.has_ended() => desk.repository.leave(&id).await?,
                 Some(stored) => {

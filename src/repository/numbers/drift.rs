@@ -37,6 +37,8 @@ pub enum Contradiction {
 pub struct FingerprintPage {
     /// The id of each, and what its members come to.
     pub copies: Vec<(String, u64)>,
+    /// Those that have versions which lost.
+    pub conflicting: Vec<E164>,
     /// Where the next page goes on; `None` when this was the last.
     pub next: Option<String>,
 }
@@ -64,11 +66,13 @@ impl NumberRepository {
         let (question, order) = (Question::All, Order::Ascending);
         let query = Query { question, range: Span::default().ids(), order, after, limit };
         let page = self.documents_of(&mirror::database(account), &query).await?;
+        let conflicting = page.documents.iter().filter(|it| !it.conflicts.is_empty());
+        let conflicting = conflicting.filter_map(|it| E164::parse(&it.id).ok()).collect();
         let copies = page.documents.into_iter().map(|it| {
             let sum = fingerprint(&it.id, &it.body);
             (it.id, sum)
         });
-        Ok(FingerprintPage { copies: copies.collect(), next: page.next })
+        Ok(FingerprintPage { copies: copies.collect(), conflicting, next: page.next })
     }
 
     /// Reads the copy of a number in an account by itself, and the number after it; says how it

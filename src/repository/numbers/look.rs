@@ -18,9 +18,12 @@ use super::{
     strays::is_of_number,
 };
 use crate::{
-    domain::{AccountId, E164, NumberDatabase},
-    repository::charges::ChargeCopy,
-    store::{Body, DbName, Lookup},
+    domain::{AccountId, CarrierName, E164, NumberDatabase},
+    repository::{
+        charges::ChargeCopy,
+        stock::{StockItem, Tenure},
+    },
+    store::{Body, DbName, Lookup, StoreError},
 };
 
 /// What became of a number that was looked at.
@@ -30,6 +33,8 @@ pub enum Look {
     Right,
     /// They were made so.
     Healed,
+    /// Stock is claimed under it by somebody who may be about to write it.
+    Claimed,
     /// It has versions that name different owners: nothing was touched, a person must decide.
     Contested,
     /// It could not be read, or its copies could not be written.
@@ -69,6 +74,8 @@ struct Sight {
     several: Wanted,
     /// Charges that have no copy.
     charges: Vec<(E164, Body)>,
+    /// Those that stock does not agree with, or of which it could not be read.
+    stock: BTreeMap<E164, Result<(), StoreError>>,
     /// The copies that were read.
     copies: Found,
     /// How the numbers stand.
@@ -79,7 +86,7 @@ impl NumberRepository {
     /// Looks at numbers, at their copies in the accounts named, and in those that the number itself
     /// names; puts right what is wrong. Each number is answered.
     pub async fn look_at(&self, wanted: Wanted) -> BTreeMap<E164, Looked> {
-        let Sight { mut looked, mut wrong, several, charges, mut copies, mut conditions } =
+        let Sight { mut looked, mut wrong, several, charges, stock, mut copies, mut conditions } =
             self.see(wanted).await;
         let mut settled_now = Wanted::new();
         let several = stream::iter(several).map(|(id, accounts)| async move {
@@ -109,6 +116,19 @@ impl NumberRepository {
                 (self.settle_charge(&number).await, looked.get_mut(&id))
             {
                 looked.outcome = Look::Failed(err);
+            }
+        }
+        let stock = stream::iter(stock).map(|(id, unlike)| async move {
+            let settled = match unlike {
+                Ok(()) => self.settle_stock(&id).await,
+                Err(err) => Err(err.into()),
+            };
+            (id, settled.unwrap_or_else(Look::Failed))
+        });
+        let mut stock = stock.buffer_unordered(PARALLEL_LOOKUPS);
+        while let Some((id, settled)) = stock.next().await {
+            if let Some(looked) = looked.get_mut(&id) {
+                looked.add(settled);
             }
         }
         for (id, looked) in &mut looked {
@@ -175,6 +195,8 @@ impl NumberRepository {
                 Err(err) => drop(sight.looked.insert(id, Looked::failed(accounts, err))),
             }
         }
+        let tenures = readable.iter().filter_map(|(id, _, said)| Some((id, said.tenure()?)));
+        sight.stock = self.unlike_stock(tenures.collect()).await;
         let places = readable.iter().map(|(id, accounts, it)| (id, accounts, it.charge()));
         let copies = self.look_up(copies_of(places)).await;
         for (id, mut accounts, said) in readable {
@@ -194,9 +216,10 @@ impl NumberRepository {
         Ok(match found.unwrap_or(Lookup::Missing) {
             Lookup::Live(document) => {
                 let number = self.decode(id, &document.body)?;
+                let tenure = Tenure::of(&number);
                 let owners = Owners { owner: number.owner, previous_owner: number.previous_owner };
                 if document.conflicts.is_empty() {
-                    Said::Number(document.body, owners)
+                    Said::Number(document.body, owners, tenure)
                 } else {
                     Said::Several(owners)
                 }
@@ -204,6 +227,37 @@ impl NumberRepository {
             Lookup::Deleted(tombstone) => Said::Deleted(codec::tombstone_owners(&tombstone.body)),
             Lookup::Missing => Said::Nothing,
         })
+    }
+
+    /// Those of these numbers that stock does not agree with, or of which it could not be read.
+    async fn unlike_stock(
+        &self,
+        tenures: BTreeMap<&E164, Tenure>,
+    ) -> BTreeMap<E164, Result<(), StoreError>> {
+        let mut places = BTreeMap::<DbName, Vec<String>>::new();
+        for db in CarrierName::stocked().iter().filter_map(CarrierName::stock) {
+            let concerned = tenures.iter().filter(|(_, tenure)| tenure.concerns(db));
+            let ids: Vec<String> = concerned.map(|(id, _)| id.to_string()).collect();
+            if !ids.is_empty() {
+                places.insert(DbName::new(db), ids);
+            }
+        }
+        let mut unlike = BTreeMap::new();
+        for ((db, id), found) in self.look_up(places).await {
+            let Some((id, tenure)) = E164::parse(&id).ok().and_then(|id| {
+                let tenure = tenures.get(&id)?;
+                Some((id, tenure))
+            }) else {
+                continue;
+            };
+            match found.map(|found| found.live().and_then(|it| StockItem::read(&db, it))) {
+                Ok(None) => (),
+                Ok(Some(item)) if item.agrees(tenure) => (),
+                Ok(Some(_)) => drop(unlike.insert(id, Ok(()))),
+                Err(err) => drop(unlike.insert(id, Err(err))),
+            }
+        }
+        unlike
     }
 
     /// A tombstone that another program left names nobody; the version before it may.
@@ -239,10 +293,8 @@ impl NumberRepository {
                 Ok(said) => said.writes(&id, &accounts, &mut copies),
                 Err(err) => (Vec::new(), Look::Failed(err)),
             };
-            for write in writes {
-                sets.push(vec![write]);
-                ids.push(id.clone());
-            }
+            ids.extend(writes.iter().map(|_| id.clone()));
+            sets.extend(writes);
             looked.insert(id, Looked::new(accounts, outcome));
         }
         for (id, outcome) in ids.into_iter().zip(self.store.commit_many(sets).await) {
@@ -268,7 +320,7 @@ impl Sight {
                 return;
             }
         }
-        if let (Some(charge), Said::Number(number, _)) = (said.charge(), said)
+        if let (Some(charge), Said::Number(number, ..)) = (said.charge(), said)
             && matches!(copies.get(&charge.place()), Some(Ok(Lookup::Missing)))
         {
             self.charges.push((id, number));
@@ -283,6 +335,17 @@ impl Looked {
 
     fn failed(accounts: BTreeSet<AccountId>, err: impl Into<RepositoryError>) -> Self {
         Self::new(accounts, Look::Failed(err.into()))
+    }
+
+    /// Adds what became of the stock under it: the worse of both counts.
+    fn add(&mut self, stock: Look) {
+        let is_worse = match (&self.outcome, &stock) {
+            (Look::Right, _) | (Look::Healed, Look::Claimed | Look::Failed(_)) => true,
+            (Look::Healed | Look::Claimed | Look::Contested | Look::Failed(_), _) => false,
+        };
+        if is_worse {
+            self.outcome = stock;
+        }
     }
 }
 

@@ -10,14 +10,14 @@ use super::{
 };
 use crate::{
     domain::{AccountId, E164},
-    repository::{charges::ChargeCopy, write_id},
-    store::{Body, Write},
+    repository::{charges::ChargeCopy, stock::Tenure, write_id},
+    store::{Body, Write, WriteSet},
 };
 
 /// What a number's document says.
 pub(super) enum Said {
-    /// The number, its owner and the last one.
-    Number(Body, Owners),
+    /// The number, its owner and the last one, and who has it from which carrier.
+    Number(Body, Owners, Tenure),
     /// The same, in several versions.
     Several(Owners),
     /// It was deleted; these owned it.
@@ -37,7 +37,7 @@ pub(super) enum Wrong {
 impl Said {
     pub(super) fn owner(&self) -> Option<&AccountId> {
         match self {
-            Self::Number(_, owners) | Self::Several(owners) => owners.owner.as_ref(),
+            Self::Number(_, owners, _) | Self::Several(owners) => owners.owner.as_ref(),
             Self::Deleted(_) | Self::Nothing => None,
         }
     }
@@ -45,7 +45,7 @@ impl Said {
     /// The accounts that may hold a copy.
     pub(super) fn accounts(&self) -> Vec<AccountId> {
         match self {
-            Self::Number(_, owners) | Self::Several(owners) | Self::Deleted(owners) => {
+            Self::Number(_, owners, _) | Self::Several(owners) | Self::Deleted(owners) => {
                 owners.owner.iter().chain(&owners.previous_owner).cloned().collect()
             }
             Self::Nothing => Vec::new(),
@@ -55,8 +55,18 @@ impl Said {
     /// What it costs, if anything.
     pub(super) fn charge(&self) -> Option<ChargeCopy> {
         match self {
-            Self::Number(body, _) => ChargeCopy::of(body),
+            Self::Number(body, ..) => ChargeCopy::of(body),
             Self::Several(_) | Self::Deleted(_) | Self::Nothing => None,
+        }
+    }
+
+    /// Who has it, as far as stock has to say so; none when nobody can tell.
+    pub(super) fn tenure(&self) -> Option<Tenure> {
+        match self {
+            Self::Number(_, _, tenure) => Some(tenure.clone()),
+            Self::Several(_) => None,
+            Self::Deleted(owners) => Some(Tenure::Free(None, owners.clone())),
+            Self::Nothing => Some(Tenure::Unknown),
         }
     }
 
@@ -76,7 +86,9 @@ impl Said {
             let is_right = match self {
                 // It may be all that is left of the number.
                 Self::Nothing => true,
-                Self::Number(number, _) if self.owner() == Some(account) => copy.equals(number),
+                Self::Number(number, ..) if self.owner() == Some(account) => {
+                    copy.equals(number) && !copy.has_losers()
+                }
                 _ => !copy.exists(),
             };
             if !is_right {
@@ -86,14 +98,15 @@ impl Said {
         Ok(wrong)
     }
 
-    /// The writes that put the copies right, and what becomes of the number once they are made.
+    /// The writes that put the copies right, a set for each, and what becomes of the number once they
+    /// are made.
     pub(super) fn writes(
         &self,
         id: &E164,
         accounts: &BTreeSet<AccountId>,
         found: &mut Found,
-    ) -> (Vec<Write>, Look) {
-        let (mut writes, mut outcome) = (Vec::new(), Look::Healed);
+    ) -> (Vec<WriteSet>, Look) {
+        let (mut sets, mut outcome) = (Vec::new(), Look::Healed);
         for account in accounts {
             let mirror = match found.remove(&(mirror::database(account), id.to_string())) {
                 None => Mirror::default(),
@@ -103,23 +116,28 @@ impl Said {
                     continue;
                 }
             };
-            writes.extend(match self {
-                Self::Number(number, _) if self.owner() == Some(account) => {
+            let write: Option<Write> = match self {
+                Self::Number(number, ..) if self.owner() == Some(account) => {
                     mirror.put(account, id, number)
                 }
-                Self::Nothing => None,
+                Self::Nothing => continue,
                 _ => mirror.delete(account, id, &write_id()),
-            });
+            };
+            let mut set = mirror.remove_losers(account, id);
+            set.splice(0..0, write);
+            if !set.is_empty() {
+                sets.push(set);
+            }
         }
         if self.owner().is_some_and(|owner| !accounts.contains(owner)) {
             // It was given to somebody else just now.
             outcome = Look::Failed(RepositoryError::Conflict { id: id.to_string() });
         }
-        if writes.is_empty() && matches!(outcome, Look::Healed) {
+        if sets.is_empty() && matches!(outcome, Look::Healed) {
             // Somebody else did it.
             outcome = Look::Right;
         }
-        (writes, outcome)
+        (sets, outcome)
     }
 }
 

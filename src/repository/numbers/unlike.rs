@@ -24,6 +24,8 @@ const PARALLEL: usize = 8;
 pub struct Unlike {
     /// The numbers.
     pub numbers: Vec<E164>,
+    /// Those of which a copy has versions that lost.
+    pub conflicting: Vec<E164>,
     /// How many copies were compared.
     pub read: u64,
     /// Where the next page goes on; `None` when this was the last.
@@ -77,6 +79,8 @@ impl NumberRepository {
         let (copies, next) =
             self.documents(&mirror::database(account), Question::All, range, after).await?;
         let read = copies.len() as u64;
+        let conflicting = copies.iter().filter(|it| !it.conflicts.is_empty());
+        let conflicting = conflicting.filter_map(|it| E164::parse(&it.id).ok()).collect();
         let mut by_database: BTreeMap<String, Vec<(E164, Document)>> = BTreeMap::new();
         for copy in copies {
             // What has no number's id is no copy of one.
@@ -103,7 +107,7 @@ impl NumberRepository {
                 }
             }
         }
-        Ok(Unlike { numbers, read, next })
+        Ok(Unlike { numbers, conflicting, read, next })
     }
 
     /// The numbers of a database that an account owns, as far as the index of owners knows, and

@@ -59,6 +59,7 @@ impl NumberService {
         let mut cursor = Cursor::parse(after);
         let page = self.numbers.fingerprints(account, cursor.after.take(), limit).await?;
         let mut outcome = PageOutcome { read: page.copies.len() as u64, ..PageOutcome::default() };
+        Self::conflicting_copies(audit, &mut outcome, account, page.conflicting);
         let mut sums = audit.sums.lock().await;
         self.complete(&mut sums).await?;
         let mut suspicious = Suspicious { sums: &sums, account, places: BTreeSet::new() };
@@ -130,6 +131,7 @@ impl NumberService {
         } else {
             let page = self.numbers.unlike_numbers(account, after.map(str::to_owned)).await?;
             outcome.read = page.read;
+            Self::conflicting_copies(audit, &mut outcome, account, page.conflicting);
             // Then the databases, from the first one on.
             outcome.next = page.next.or_else(|| Some(DATABASES.to_owned()));
             suspects.extend(page.numbers);

@@ -375,3 +375,33 @@ async fn many_numbers_are_audited_and_repaired() {
     let job = run(&world, "audit", &json!({"scope": {"all": true}, "repair": true})).await;
     assert_eq!((found(&job), counts(&job)[0]), (undecided, 0));
 }
+
+/// Versions that contradict each other are made by a cluster only.
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_copies_that_lost_are_found_and_removed() {
+    let world = World::couchdb().await;
+    world.keep(NUMBER, json!({"pvt_state": "in_service", "pvt_assigned_to": ACCOUNT})).await;
+    let lost = json!({
+        "_id": NUMBER, "_rev": "1-00000000000000000000000000000000", "note": "from elsewhere",
+    });
+    let db = account_db(ACCOUNT);
+    let name = db.as_str().replace('/', "%2F");
+    let url = world.database_url(&format!("{name}/_bulk_docs"));
+    let body = json!({"new_edits": false, "docs": [lost]}).to_string();
+    let request = reqwest::Client::new().post(url).body(body);
+    let sent = request.header("content-type", "application/json").send().await.unwrap();
+    assert!(sent.status().is_success(), "{sent:?}");
+    let versions = async || world.store.live_versions(&db, NUMBER).await.unwrap().len();
+    assert_eq!(versions().await, 2);
+    let kinds = wanted(&[("conflicting_copy", &[NUMBER])]);
+    for scope in [json!({"all": true}), json!({"accounts": [ACCOUNT]})] {
+        let job = run(&world, "audit", &json!({ "scope": scope })).await;
+        assert_eq!(found(&job), kinds, "{job}");
+    }
+    assert_eq!(versions().await, 2, "nothing is repaired that was not asked for");
+    run(&world, "audit", &json!({"scope": {"all": true}, "repair": true})).await;
+    assert_eq!(versions().await, 1);
+    let again = run(&world, "audit", &json!({"scope": {"all": true}})).await;
+    assert_eq!(found(&again), wanted(&[]), "{again}");
+    world.check_invariants().await;
+}

@@ -3,6 +3,7 @@
 //! Each module holds the cases of one route; [`world::over_both_stores`] makes a test of each for
 //! SQLite and one for CouchDB, and looks for broken invariants at the end.
 
+mod abuse;
 mod accounts;
 mod activate;
 mod age;
@@ -54,6 +55,7 @@ mod release;
 mod removals;
 mod repairs;
 mod reserve;
+mod rights;
 mod search;
 mod seed;
 mod settling;

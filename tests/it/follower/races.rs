@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+
 use super::*;
 use crate::support::meddling::{Doing, MeddlingStore};
 
@@ -12,6 +14,7 @@ over_both_stores! {
     what_was_written_in_between_stays,
     no_change_is_lost_to_the_follower,
     a_copy_of_an_unknown_number_stays,
+    who_wakes_in_the_middle_of_a_write_undoes_nothing,
 }
 
 /// What happens to the number while a copy of it is about to be written.
@@ -89,6 +92,58 @@ async fn no_change_is_lost_to_the_follower(site: &Site) {
     let number = site.store.get(&numbers_db(), NUMBER).await.unwrap().live().unwrap();
     assert_eq!(number.body["count"], 2 * CHANGES);
     follower.stop().await;
+}
+
+/// It stands still between reading and writing, another one takes over, and the number goes on.
+async fn who_wakes_in_the_middle_of_a_write_undoes_nothing(site: &Site) {
+    let desk = Desk::over(site.store.clone());
+    for between in [&['b'][..], &['b', 'a'], &[]] {
+        desk.make_for_a().await;
+        site.healed("before").await;
+        let (asleep, wake) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let refused = Arc::new(AtomicUsize::new(0));
+        let (count, woken, late) = (asleep.clone(), wake.clone(), refused.clone());
+        let below = site.store.clone();
+        let meddling = MeddlingStore::new(site.store.clone(), move |sets| {
+            let is_copy = |write: &Write| write.db == copies('a') && write.id == NUMBER;
+            sets.iter().flatten().any(is_copy).then(|| {
+                let (count, woken, late) = (count.clone(), woken.clone(), late.clone());
+                let (below, sets) = (below.clone(), sets.to_vec());
+                Box::pin(async move {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    woken.notified().await;
+                    let written = below.commit_many(sets).await;
+                    assert!(written.iter().all(Result::is_err), "{written:?}");
+                    late.fetch_add(1, Ordering::SeqCst);
+                }) as Doing
+            })
+        });
+        // Who stands still gives no sign of life.
+        let still = FollowerConfig { lease_ms: 1_000, renewal_ms: 3_600_000, ..limits() };
+        let first = Running::start(&(Arc::new(meddling) as SharedStore), still);
+        until("held", async || first.is_here()).await;
+        let mut stale = document('a', None);
+        stale.insert("note".to_owned(), json!("by hand"));
+        site.put(&copies('a'), NUMBER, stale).await;
+        until("asleep", async || asleep.load(Ordering::SeqCst) == 1).await;
+
+        let second = Running::start(&site.store, limits());
+        until("taken over", async || second.is_here()).await;
+        site.healed("by the second").await;
+        for owner in between {
+            desk.hand_to(*owner).await.unwrap();
+        }
+        if between.is_empty() {
+            desk.release().await.unwrap();
+        }
+        site.healed("by itself").await;
+        let before = site.everything().await;
+        wake.notify_one();
+        until("refused", async || refused.load(Ordering::SeqCst) == 1).await;
+        assert_eq!(site.everything().await, before, "{between:?}");
+        second.stop().await;
+        first.stop().await;
+    }
 }
 
 /// It may be all that is left of a number whose database was lost.

@@ -146,6 +146,7 @@ async fn send(service: &Service, (method, path, data): &Request) -> Option<Answe
 #[tokio::test(flavor = "multi_thread")]
 async fn cut_off_from_the_store_at_each_step(
     #[case] operation: fn(&[String]) -> (Vec<Request>, Request),
+    #[values(Fault::LoseRequest, Fault::LoseAnswer)] fault: Fault,
 ) {
     let proxy = Proxy::start(CouchServer::shared().host()).await;
     let mut home = Home::couchdb();
@@ -159,7 +160,7 @@ async fn cut_off_from_the_store_at_each_step(
             let answer = send(&service, &request).await.unwrap();
             assert!(answer.is_good(), "{request:?} {answer:?}");
         }
-        let mut cut = cut_at_write(&proxy, step, Fault::LoseRequest);
+        let mut cut = cut_at_write(&proxy, step, fault.clone());
         let answer = send(&service, &request).await.unwrap();
         let was_cut = cut.try_recv().is_ok();
         proxy.end_rule();

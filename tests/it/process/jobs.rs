@@ -186,7 +186,7 @@ async fn a_job_outlives_a_stop(#[case] home: Home) {
     });
     let asked = service.ask(Method::POST, "maintenance/convert_carrier", data).await;
     let id = asked.expect(202).json["data"]["id"].as_str().unwrap().to_owned();
-    sleep(Duration::from_millis(100)).await;
+    until(&service, &id, 1).await;
     service.stop().await;
     let service = home.start_bare().await;
     let job = until(&service, &id, u64::MAX).await;

@@ -20,10 +20,14 @@ const NUMBERS: u64 = 6;
 const LIFE_MS: u64 = 400;
 
 /// Numbers that look random and are the same every time.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.0 >> 33) % bound
     }
@@ -104,7 +108,7 @@ fn generation(known: &Known) -> u64 {
 #[case::couchdb(Home::couchdb())]
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_acknowledged_is_lost(#[case] home: Home) {
-    let mut random = Random(42);
+    let mut random = Random::of(42);
     let mut known = BTreeMap::new();
     let mut service = home.start().await;
     for round in 0..ROUNDS {

@@ -2,18 +2,25 @@
 //! it is killed, when its store fails, and beside others of its kind.
 
 mod changes;
+mod chaos;
 mod crash;
+mod doctor;
+mod doubt;
 mod follower;
+mod full;
 mod jobs;
 mod keys;
 mod kill;
 mod load;
 mod maintenance;
 mod outage;
+mod overload;
 mod replicas;
+mod secrets;
 mod settings;
 mod slow;
 mod start;
 mod stop;
 mod stream;
 mod tables;
+mod weather;

@@ -7,13 +7,13 @@ use rstest::rstest;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpSocket,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::load::fill;
 use crate::support::{
     couch::CouchServer,
-    process::{A, Home, Service},
+    process::{A, Home, OFTEN, PATIENCE, Service},
     proxy::{Fault, Proxy},
 };
 
@@ -85,13 +85,30 @@ async fn whoever_does_not_read_is_cut_off(service: &Service) {
     );
     client.write_all(head.as_bytes()).await.unwrap();
     // Until the other side has given up, nothing is taken.
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    let (server, client_port) = (service.address().port(), client.local_addr().unwrap().port());
+    let begun = Instant::now();
+    while is_open(server, client_port) {
+        assert!(begun.elapsed() < PATIENCE, "the client is not cut off");
+        sleep(OFTEN * 10).await;
+    }
     let mut body = Vec::new();
     let read = timeout(Duration::from_secs(20), client.read_to_end(&mut body)).await;
     // A reset is an end, too.
     drop(read.expect("the client is not cut off"));
     assert!(body.starts_with(b"HTTP/1.1 200"));
     assert!(!body.ends_with(END), "the list was sent whole");
+}
+
+/// Whether a connection is open at the server's end, as the system sees it.
+fn is_open(server: u16, client: u16) -> bool {
+    const OPEN: &str = "01";
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().skip(1).any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let mut ends_with =
+            |port: u16| fields.next().is_some_and(|it| it.ends_with(&format!(":{port:04X}")));
+        ends_with(server) && ends_with(client) && fields.next() == Some(OPEN)
+    })
 }
 
 /// A service whose store is behind a proxy, over an account with some numbers.

@@ -9,7 +9,10 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use number_manager::{
-    api::{self, Api, ApiConfig, ChangesConfig, HttpConfig, IdempotencyConfig, LimitConfig},
+    api::{
+        self, AdmissionConfig, Api, ApiConfig, ChangesConfig, HttpConfig, IdempotencyConfig,
+        LimitConfig,
+    },
     auth::{Authenticator, Claims, KeySource, Revoked},
     carriers::OutsideCarriers,
     domain::{
@@ -169,8 +172,10 @@ impl TestApp {
             tasks: TasksConfig { page_size: 10, chunk_rows: 25, ..TasksConfig::default() },
             follower: FollowerWatch::default(),
             limits: HttpConfig {
+                connections: 1000,
                 header_timeout_ms: 1000,
                 body_bytes: 8_000_000,
+                body_values: 100_000,
                 body_timeout_ms: 1000,
                 request_timeout_ms: 5000,
                 stream_timeout_ms: 5000,
@@ -178,6 +183,7 @@ impl TestApp {
                 shutdown_timeout_s: 1,
                 page_size: 50,
                 page_size_max: 1000,
+                admission: AdmissionConfig::default(),
                 idempotency: IdempotencyConfig {
                     key_length: 64,
                     answer_bytes: 10_000,

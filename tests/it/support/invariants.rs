@@ -122,3 +122,32 @@ fn is_legal(state: &str, is_owned: bool, body: &Body) -> bool {
         _ => false,
     }
 }
+
+/// Stock that does not say what the numbers say, by database and number. What was never stored as a
+/// number may be claimed by somebody who is about to do that, so it is looked at when nobody is.
+pub(crate) async fn wrong_stock(store: &dyn DocumentStore) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, carrier) in [("numbers/managed", "knm_managed"), ("numbers/inum", "knm_inum")] {
+        for db in store.databases(name).await.unwrap() {
+            for item in numbers_in(store, &db).await {
+                let numbers = DbName::new(format!("numbers/{}", &item.id[..5]));
+                let number = store.get(&numbers, &item.id).await.unwrap().live();
+                let holder = item.body.get("pvt_assigned_to");
+                let is_right = match &number {
+                    Some(number) if text(&number.body, "pvt_module_name") != carrier => true,
+                    Some(number) => {
+                        let owner = number.body.get("pvt_assigned_to");
+                        let is_equal =
+                            text(&item.body, "pvt_state") == text(&number.body, "pvt_state");
+                        holder == owner && (owner.is_none() || is_equal)
+                    }
+                    None => holder.is_none(),
+                };
+                if !is_right {
+                    wrong.push(format!("{db} {}", item.id));
+                }
+            }
+        }
+    }
+    wrong
+}

@@ -46,6 +46,8 @@ pub(crate) struct Home {
     folder: TempDir,
     couch: Option<Couch>,
     settings: Vec<(String, String)>,
+    /// The most that a file may have, in KiB.
+    largest_file: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,8 @@ impl Home {
         // A client without TLS wants to know who would provide it all the same.
         static ONCE: Once = Once::new();
         ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        Self { folder: tempfile::tempdir().unwrap(), couch: None, settings: Vec::new() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, couch: None, settings: Vec::new(), largest_file: None }
     }
 
     /// Databases of its own on the server of the tests.
@@ -117,8 +120,18 @@ impl Home {
         self.settings.push((name, value.to_owned()));
     }
 
+    /// What is started from now on cannot write files above this size, in KiB; none for any size.
+    pub(crate) fn limit_files(&mut self, kib: Option<u64>) {
+        self.largest_file = kib;
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The address of a database on the server, its name percent-encoded; CouchDB only.
+    pub(crate) fn database_url(&self, name: &str) -> String {
+        self.couch.as_ref().expect("a CouchDB").namespace.database_url(name)
     }
 
     /// Whether there is one file, which one process holds.
@@ -128,7 +141,17 @@ impl Home {
 
     /// The program, without arguments and with nothing of our own environment.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_number-manager"));
+        let program = env!("CARGO_BIN_EXE_number-manager");
+        let mut command = match self.largest_file {
+            None => Command::new(program),
+            Some(kib) => {
+                let mut shell = Command::new("/bin/sh");
+                // A write behind the limit fails, and does not end the process.
+                let line = format!("trap '' XFSZ; ulimit -f {}; exec {program} \"$@\"", kib * 2);
+                shell.args(["-c", &line, "number-manager"]);
+                shell
+            }
+        };
         command
             .env_clear()
             .env("NUMBER_MANAGER_DATA_DIR", self.folder())

@@ -14,6 +14,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::mpsc::UnboundedSender,
     task::AbortHandle,
     time::sleep,
 };
@@ -37,6 +38,16 @@ pub(crate) enum Fault {
     AnswerInstead(u16, &'static str),
     /// The server never gets it; there is never an answer.
     Hang,
+    /// The server gets it, and it is told here when it has answered; there is never an answer.
+    KeepAnswer(UnboundedSender<()>),
+    /// The server gets it twice; the second answer is the answer.
+    SendTwice,
+    /// The server gets it; the answer comes twice.
+    AnswerTwice,
+    /// The server gets it; the answer comes byte by byte, with this pause behind each.
+    Trickle(Duration),
+    /// The server gets it; what it has stored it only says it has accepted.
+    AcceptOnly,
 }
 
 /// What happens to a request with this first line.
@@ -156,6 +167,25 @@ impl Shared {
                 self.forward(&request).await?;
                 canned(status, body)
             }
+            Some(Fault::KeepAnswer(tell)) => {
+                self.forward(&request).await?;
+                // Nobody listens any more when the client has ended.
+                let _ = tell.send(());
+                return pending().await;
+            }
+            Some(Fault::SendTwice) => {
+                self.forward(&request).await?;
+                self.forward(&request).await?
+            }
+            Some(Fault::AnswerTwice) => self.forward(&request).await?.repeat(2),
+            Some(Fault::Trickle(pause)) => {
+                for byte in self.forward(&request).await? {
+                    client.write_all(&[byte]).await?;
+                    sleep(pause).await;
+                }
+                return client.shutdown().await;
+            }
+            Some(Fault::AcceptOnly) => accepted(self.forward(&request).await?),
         };
         client.write_all(&answer).await?;
         client.shutdown().await
@@ -199,6 +229,14 @@ async fn read_request(client: &mut TcpStream) -> io::Result<Vec<u8>> {
             return Ok(request);
         }
     }
+}
+
+/// An answer that says 202 where it said 201.
+fn accepted(mut answer: Vec<u8>) -> Vec<u8> {
+    if answer.starts_with(b"HTTP/1.1 201") {
+        answer[11] = b'2';
+    }
+    answer
 }
 
 fn canned(status: u16, body: &str) -> Vec<u8> {
