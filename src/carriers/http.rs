@@ -119,7 +119,6 @@ impl Line {
     }
 
     /// Begins a request.
-    #[must_use]
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.client.request(method, url)
     }
@@ -271,7 +270,10 @@ impl fmt::Debug for Reply {
     /// Without what it says: that may be anything.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.body.len();
-        f.debug_struct("Reply").field("status", &self.status).field("bytes", &bytes).finish()
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("bytes", &bytes)
+            .finish_non_exhaustive()
     }
 }
 

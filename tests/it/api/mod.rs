@@ -67,5 +67,6 @@ mod tokens;
 mod transitions;
 mod update;
 mod vectors;
+mod vendors;
 mod wire;
 mod world;

@@ -1,6 +1,10 @@
 //! What every carrier of the registry that can be asked does, whoever it is.
 
-use std::time::Duration;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use number_manager::{
     carriers::{Ability, CARRIERS, CarrierError, Descriptor, Module, Order, Ownership, Returned},
@@ -186,7 +190,9 @@ async fn whatever_a_vendor_says_is_an_error_and_tells_no_secret() {
             Trouble::Say(200, "[".repeat(1_000_000)),
             Trouble::Say(302, String::new()),
         ];
-        let settings = json!({"search_timeout_ms": 600, "provisioning_timeout_ms": 600});
+        let settings = json!({
+            "search_timeout_ms": 200, "provisioning_timeout_ms": 200, "answer_bytes": 1_000_000,
+        });
         let (server, carrier) = opened(&fake, settings).await;
         server.vendor(|it| it.offer(NUMBER));
         for trouble in said.into_iter().chain(odd).chain(rest) {
@@ -214,6 +220,60 @@ async fn whatever_a_vendor_says_is_an_error_and_tells_no_secret() {
                 told(&err);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_read_than_is_allowed() {
+    for fake in fakes() {
+        let settings = json!({"answer_bytes": 1_000_000, "search_timeout_ms": 60_000});
+        let (server, carrier) = opened(&fake, settings).await;
+        server.always(Some(Trouble::Flood(50_000_000)));
+        let err = carrier.search(&wanted("+1415")).await.unwrap_err();
+        assert_eq!(err.reason(), "its answer is too long", "{}", fake.name);
+    }
+}
+
+/// A log in memory.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn secrets_are_not_in_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+    tracing::trace!("the log is open");
+    for fake in fakes() {
+        let (server, carrier) = opened(&fake, json!({})).await;
+        server.vendor(|it| it.offer(NUMBER));
+        let bought = carrier.acquire(&order(NUMBER)).await;
+        tracing::info!(?bought, ?carrier, "bought");
+        let echo = json!({"error": format!("bad key {}", fake.secret)}).to_string();
+        server.always(Some(Trouble::Say(403, echo)));
+        if let Err(err) = carrier.search(&wanted("+1415")).await {
+            tracing::warn!(error = %err, ?err, "not found");
+        }
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("the log is open") && text.contains("not found"));
+    for fake in fakes() {
+        assert!(!text.contains(fake.secret), "{}", fake.name);
     }
 }
 

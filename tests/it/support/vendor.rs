@@ -100,7 +100,7 @@ impl VendorServer {
         let shared = inner.clone();
         let router = Router::new().fallback(async move |request: Request| {
             let seen = read(request).await;
-            let answer = shared.lock().unwrap().respond(seen);
+            let answer = shared.lock().unwrap().respond(&seen);
             answer.made().await
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -170,7 +170,7 @@ enum Answer {
 }
 
 impl Inner {
-    fn respond(&mut self, seen: Seen) -> Answer {
+    fn respond(&mut self, seen: &Seen) -> Answer {
         let fits = |(which, _): &(Which, Trouble)| match which {
             Which::Any => true,
             Which::Method(method) => *method == seen.method,
@@ -181,7 +181,7 @@ impl Inner {
         self.seen.push(seen.clone());
         match trouble {
             None => {
-                let (status, body) = self.vendor.answer(&seen);
+                let (status, body) = self.vendor.answer(seen);
                 Answer::Said(status, None, body)
             }
             Some(Trouble::Say(status, body)) => Answer::Said(status, None, body),
@@ -189,10 +189,10 @@ impl Inner {
                 Answer::Said(status, Some(after), "{}".to_owned())
             }
             Some(Trouble::Flood(bytes)) => Answer::Flood(bytes),
-            Some(Trouble::Truncated) => Answer::Truncated(self.vendor.answer(&seen).1),
+            Some(Trouble::Truncated) => Answer::Truncated(self.vendor.answer(seen).1),
             Some(Trouble::Hangup) => Answer::Hangup,
             Some(Trouble::Swallowed) => {
-                self.vendor.answer(&seen);
+                self.vendor.answer(seen);
                 Answer::Never
             }
         }
