@@ -104,7 +104,7 @@ pub(super) async fn load(config: &Config, args: LoadArgs) -> anyhow::Result<()> 
             && let Some(line) = lines.next_line()?
         {
             let moved = moved(&line, args.database.as_deref());
-            batch.extend(moved.with_context(|| format!("line {}", lines.number))?);
+            batch.append(&mut moved.with_context(|| format!("line {}", lines.number))?);
         }
         if batch.is_empty() {
             break;
@@ -189,15 +189,28 @@ fn line_of(document: &Moved) -> Value {
     json!({ "database": document.database, "doc": doc })
 }
 
-/// The document on a line; none on one that has none.
-fn moved(line: &str, database: Option<&str>) -> anyhow::Result<Option<Moved>> {
+/// The documents on a line: one, or none of what stands around the rows of a CouchDB's answer; all of them
+/// when the answer stands on one line.
+fn moved(line: &str, database: Option<&str>) -> anyhow::Result<Vec<Moved>> {
     let line = line.trim();
     let row = line.strip_suffix(',').unwrap_or(line);
-    // What stands around the rows of a CouchDB's answer.
-    if row.is_empty() || row.starts_with("{\"total_rows\"") || row == "]}" || row == "]" {
-        return Ok(None);
+    let is_head = row.starts_with("{\"total_rows\"");
+    if row.is_empty() || row == "]}" || row == "]" || (is_head && row.ends_with('[')) {
+        return Ok(Vec::new());
     }
-    let row: Value = serde_json::from_str(row).context("it is no JSON")?;
+    let mut row: Value = serde_json::from_str(row).context("it is no JSON")?;
+    if !is_head {
+        return Ok(document(row, database)?.into_iter().collect());
+    }
+    let Some(Value::Array(rows)) = row.get_mut("rows").map(Value::take) else {
+        bail!("it has no rows");
+    };
+    let documents = rows.into_iter().map(|row| document(row, database));
+    documents.filter_map(Result::transpose).collect()
+}
+
+/// The document of a row; none of what is not to be moved.
+fn document(row: Value, database: Option<&str>) -> anyhow::Result<Option<Moved>> {
     let Value::Object(mut row) = row else { bail!("it is no object") };
     let named = row.get("database").and_then(Value::as_str).map(str::to_owned);
     let doc = match row.shift_remove("doc") {
@@ -238,9 +251,9 @@ fn progress() -> ProgressBar {
 mod tests {
     use super::*;
 
-    fn read(line: &str, database: Option<&str>) -> Result<Option<Value>, String> {
+    fn read(line: &str, database: Option<&str>) -> Result<Vec<Value>, String> {
         let found = moved(line, database).map_err(|err| err.to_string())?;
-        Ok(found.map(|it| json!([it.database, it.id, it.body])))
+        Ok(found.into_iter().map(|it| json!([it.database, it.id, it.body])).collect())
     }
 
     #[test]
@@ -252,18 +265,24 @@ mod tests {
             body: body.as_object().unwrap().clone(),
         };
         let line = line_of(&document).to_string();
-        assert_eq!(moved(&line, None).unwrap(), Some(document));
+        assert_eq!(moved(&line, None).unwrap(), [document]);
         let wanted = json!(["numbers/+1415", "+14155550100", body]);
         let row = "{\"id\":\"+14155550100\",\"key\":\"+14155550100\",\"value\":{\"rev\":\"1-a\"},\
                    \"doc\":{\"_id\":\"+14155550100\",\"_rev\":\"1-a\",\"pvt_state\":\"in_service\",\
                    \"note\":1}},\r\n";
-        assert_eq!(read(row, None), Ok(Some(wanted)));
+        assert_eq!(read(row, None), Ok(vec![wanted.clone()]));
+        let whole = format!(
+            "{{\"total_rows\":2,\"offset\":0,\"rows\":[{row}{}]}}",
+            row.trim_end().trim_end_matches(',')
+        );
+        assert_eq!(read(&whole, None), Ok(vec![wanted.clone(), wanted]));
+        assert_eq!(read("{\"total_rows\":2}", None), Err("it has no rows".to_owned()));
         for around in ["{\"total_rows\":2,\"offset\":0,\"rows\":[\r\n", "]}\n", "\n"] {
-            assert_eq!(read(around, None), Ok(None));
+            assert_eq!(read(around, None), Ok(Vec::new()));
         }
         let other = json!(["accounts", "a", {}]);
-        assert_eq!(read("{\"_id\":\"a\"}", Some("accounts")), Ok(Some(other)));
-        assert_eq!(read("{\"_id\":\"_design/x\"}", None), Ok(None));
+        assert_eq!(read("{\"_id\":\"a\"}", Some("accounts")), Ok(vec![other]));
+        assert_eq!(read("{\"_id\":\"_design/x\"}", None), Ok(Vec::new()));
         for (line, why) in [
             ("{", "it is no JSON"),
             ("1", "it is no object"),

@@ -475,9 +475,9 @@ async fn a_task_has_a_life(world: &World) {
     let identifier = "bad_identifier";
     let stop = format!("{own}/stop");
     let idle = json!({"reason": "task is not running"});
-    let begin = Method::PATCH;
-    world.ask(HOLDER, begin.clone(), &stop, None).await.check_error(404, identifier, &idle);
-    let begun = world.ask(HOLDER, begin.clone(), &own, None).await.data(200);
+    let method = Method::PATCH;
+    world.ask(HOLDER, method.clone(), &stop, None).await.check_error(404, identifier, &idle);
+    let begun = world.ask(HOLDER, method.clone(), &own, None).await.data(200);
     assert_ne!(begun["_read_only"]["status"], "pending");
     let done = ended(world, task).await;
     let wanted = json!(["success", ["in.csv", "out.csv"], 63_881_784_000_i64, 1, 0]);
@@ -486,8 +486,8 @@ async fn a_task_has_a_life(world: &World) {
     let again = json!({
         "reason": "task already started", "cause": task["id"], "message": "bad identifier",
     });
-    world.ask(HOLDER, begin.clone(), &own, None).await.check_error(404, identifier, &again);
-    world.ask(HOLDER, begin, &stop, None).await.check_error(404, identifier, &idle);
+    world.ask(HOLDER, method.clone(), &own, None).await.check_error(404, identifier, &again);
+    world.ask(HOLDER, method, &stop, None).await.check_error(404, identifier, &idle);
     let list = world.ask(HOLDER, Method::GET, &tasks(""), None).await;
     assert_eq!(list.data(200)[0]["id"], task["id"]);
     world.ask(HOLDER, Method::DELETE, &own, None).await.check_status(200);

@@ -36,6 +36,7 @@ const STEPS: u64 = 7;
 /// The longest that a process lives where its steps cannot be told apart, in microseconds.
 const LIFE_US: u64 = 60_000;
 
+#[expect(clippy::disallowed_methods, reason = "the long form is asked for by whoever runs it")]
 fn setting(name: &str, default: u64) -> u64 {
     let given = env::var(format!("NUMBER_MANAGER_CHAOS_{name}")).ok();
     given.map_or(default, |text| text.parse().expect("a number"))

@@ -186,11 +186,11 @@ impl Action {
     /// was acknowledged; and that no write happened twice.
     pub(super) async fn check(self, case: &Case, store: &dyn DocumentStore) {
         let (before, after, writes): (State, State, u64) = match self {
-            Self::Create | Self::Checkpoint => (None, held(A), 1),
-            Self::Reassign => (held(A), held(B), 2),
-            Self::Release => (held(A), Some((None, "aging")), 2),
-            Self::Delete => (held(A), None, 2),
-            Self::Convert | Self::Apply => (held(A), held(A), 2),
+            Self::Create | Self::Checkpoint => (None, Some(held(A)), 1),
+            Self::Reassign => (Some(held(A)), Some(held(B)), 2),
+            Self::Release => (Some(held(A)), Some((None, "aging")), 2),
+            Self::Delete => (Some(held(A)), None, 2),
+            Self::Convert | Self::Apply => (Some(held(A)), Some(held(A)), 2),
         };
         for number in &case.numbers {
             let db = DbName::new(format!("numbers/{}", &number[..5]));
@@ -224,8 +224,8 @@ fn made() -> Value {
     json!({"note": "made", "carrier_name": "inventory"})
 }
 
-fn held(owner: &'static str) -> State {
-    Some((Some(owner), "in_service"))
+fn held(owner: &'static str) -> (Option<&'static str>, &'static str) {
+    (Some(owner), "in_service")
 }
 
 /// Waits until the follower has looked at a change twice, at most for a while.
