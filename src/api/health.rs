@@ -92,7 +92,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     responses((status = 200, description = "The document", body = Object, content_type = "application/json")),
 )]
 pub(super) async fn openapi_document(State(api): State<Api>) -> Response {
-    ([(header::CONTENT_TYPE, envelope::JSON)], api.document.clone()).into_response()
+    ([(header::CONTENT_TYPE, envelope::JSON)], api.document().to_owned()).into_response()
 }
 
 /// The metrics as an answer.

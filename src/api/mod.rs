@@ -55,7 +55,10 @@ mod tasks_words;
 mod tokens;
 mod words;
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, LazyLock, OnceLock},
+};
 
 use axum::{Router, middleware};
 use serde::Deserialize;
@@ -164,8 +167,8 @@ pub struct Parts {
     pub node: String,
     /// What is under which path.
     routes: path::Routes,
-    /// The API's own document, as it is sent.
-    document: String,
+    /// The API's own document, as it is sent, once somebody has asked for it.
+    document: OnceLock<String>,
 }
 
 /// What an [`Api`] is made from.
@@ -211,7 +214,6 @@ impl Api {
         metrics: Metrics,
         config: ApiConfig,
     ) -> Self {
-        let document = document(config.jobs.operations());
         Self(Arc::new(Parts {
             service,
             tasks: Tasks::new(config.jobs.clone(), config.tasks),
@@ -228,16 +230,25 @@ impl Api {
             serves_metrics: config.serves_metrics,
             tracker: TaskTracker::new(),
             node: config.node,
-            routes: path::Routes::of(&document),
-            document: openapi::print(&document),
+            routes: path::Routes::of(&ROUTES.1),
+            document: OnceLock::new(),
         }))
     }
+
+    /// The API's own document, as it is sent.
+    fn document(&self) -> &str {
+        self.document.get_or_init(|| printed_document(self.jobs.operations()))
+    }
 }
+
+/// Every route, and the document of them all: the same for every service of a process.
+static ROUTES: LazyLock<(Router<Api>, OpenApi)> =
+    LazyLock::new(|| openapi::routes().split_for_parts());
 
 /// The API's own document, of a service with these operations.
 #[must_use]
 pub fn document(operations: &[&dyn Operation]) -> OpenApi {
-    let mut document = openapi::routes().into_openapi();
+    let mut document = ROUTES.1.clone();
     idempotency::describe(&mut document);
     maintenance::describe(&mut document, operations);
     document
@@ -251,8 +262,7 @@ pub fn printed_document(operations: &[&dyn Operation]) -> String {
 
 /// Everything that is served.
 pub fn router(api: Api) -> Router {
-    let (routes, _) = openapi::routes().split_for_parts();
-    let inner = routes.with_state(api.clone()).merge(openapi::swagger_ui());
+    let inner = ROUTES.0.clone().with_state(api.clone()).merge(openapi::swagger_ui());
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         // What is packed is held back until there is enough of it; events must not be.

@@ -3,11 +3,12 @@
 use super::{
     CopyWrite, NumberRepository, RepositoryError, Source, Span, database,
     mirror::{self, Mirror},
+    strays::is_of_number,
 };
 use crate::{
     domain::{AccountId, E164},
     repository::{Inspection, digest::fingerprint, write_id},
-    store::{Order, Query, Question},
+    store::{Lookup, Order, Query, Question},
 };
 
 /// How a copy differs from what it should be.
@@ -87,6 +88,10 @@ impl NumberRepository {
         account: &AccountId,
     ) -> Result<Option<(Drift, CopyWrite)>, RepositoryError> {
         let copy = self.store.get(&mirror::database(account), id.as_str()).await?;
+        // What is stored under the id of a number and is none is somebody else's.
+        if matches!(&copy, Lookup::Live(document) if !is_of_number(document)) {
+            return Ok(None);
+        }
         let copy = Mirror::new(copy);
         let number = self.store.get(&database(id), id.as_str()).await?.live();
         let owner = match &number {

@@ -21,6 +21,7 @@ use crate::support::app::{self, ACCOUNT, PARENT, STRANGER};
 
 over_both_stores! {
     every_kind_of_drift_is_found_and_repaired,
+    what_is_no_copy_stays,
     parts_are_audited,
     what_is_known_is_told,
     a_number_that_moves_during_a_repair_leaves_no_copy,
@@ -127,6 +128,18 @@ async fn every_kind_of_drift_is_found_and_repaired(world: &World) {
     assert!(held.is_some(), "the copy of what cannot be read stays");
     assert_eq!(counts(&revert(world, &job).await)[0], 5);
     assert_eq!(bodies(world).await, before);
+    world.clear().await;
+}
+
+/// Something of the account's own that happens to have the id of a number.
+async fn what_is_no_copy_stays(world: &World) {
+    let mut body = document(NUMBER, Some(ACCOUNT));
+    body.insert("pvt_type".to_owned(), json!("callflow"));
+    world.put(account_db(ACCOUNT), NUMBER, body).await;
+    let before = world.everything().await;
+    let job = run(world, "audit", &json!({"scope": {"all": true}, "repair": true})).await;
+    assert_eq!((&job["state"], found(&job)), (&json!("succeeded"), wanted(&[])));
+    assert_eq!(world.everything().await, before);
     world.clear().await;
 }
 
