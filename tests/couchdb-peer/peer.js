@@ -20,7 +20,7 @@ const note = (db_name, type) => { upd.push({ db_name, type, seq: seqs(upd.length
 const live = new Set(); // databases present, by their CouchDB names
 const info = async n => { const db = new P(int(n)), i = await db.info(); return { instance_start_time: '0', db_name: n, purge_seq: '0-g1', update_seq: seqs(i.update_seq), sizes: { file: 0, external: 0, active: 0 }, props: {}, doc_del_count: 0, doc_count: i.doc_count, disk_format_version: 8, compact_running: false, cluster: { q: 1, n: 1, w: 1, r: 1 } }; };
 const MEMBERS = /^_(id|rev|deleted|attachments|revisions|local_seq|revs_info|conflicts|deleted_conflicts)$/; // CouchDB's own, in a document
-const buried = async (db, id, rev) => { if (!rev) return false; // CouchDB: only a revision that is a leaf, and no tombstone, fits a write. PouchDB stands still for ever when what was written there once is written again
+const buried = async (db, id, rev) => { if (!rev || id.startsWith('_local/')) return false; // CouchDB: only a revision that is a leaf, and no tombstone, fits a write. PouchDB stands still for ever when what was written there once is written again
   const leaves = await db.get(id, { open_revs: 'all' }).catch(() => null); if (!leaves) return false; const leaf = leaves.find(l => l.ok && l.ok._rev === rev); return !leaf || leaf.ok._deleted === true; };
 const app = express(); app.disable('x-powered-by');
 const body = express.json({ limit: '64mb', strict: false, type: () => true });

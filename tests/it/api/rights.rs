@@ -182,6 +182,8 @@ async fn ask(world: &World, who: Who, row: &(&str, &str, Right), account: &str) 
     let path = path.replace("/A", &format!("/{account}")).replace("/N", &format!("/{NUMBER}"));
     let path = path.replace("/J", "/20240501-0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f");
     let path = path.replace("/T", "/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f");
+    let is_task = method == Method::PUT && path.ends_with("/tasks");
+    let path = path + if is_task { "?category=number_management&action=list" } else { "" };
     // Rights are asked for before most of what is wrong with a body.
     let data = json!({"wnm_allow_additions": true, "numbers": [NUMBER]});
     let data = (method != Method::GET).then_some(data);
