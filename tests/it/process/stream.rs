@@ -160,7 +160,12 @@ async fn a_list_that_fails_in_its_middle_is_broken(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_goes_on_is_not_cut_off() {
-    let settings = [("http__request_timeout_ms", "600"), ("http__stream_timeout_ms", "5000")];
+    let settings = [
+        ("http__request_timeout_ms", "600"),
+        ("http__stream_timeout_ms", "5000"),
+        // Nobody may wait for changes for longer than a request may take.
+        ("changes__wait_max_s", "0"),
+    ];
     let (_home, proxy, service) = behind_proxy(&settings).await;
     on_later_pages(&proxy, Fault::DelayAnswer(Duration::from_millis(400)));
     let begun = Instant::now();
