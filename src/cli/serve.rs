@@ -39,6 +39,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let follower = wire::build_follower(&config, &store, writes, stop.clone());
     let watch = follower.watch();
+    let courier = wire::build_courier(&config, &store, watch.clone(), stop.clone())?;
     let api = wire::build_api(&config, &store, metrics.clone(), watch, stop.clone()).await?;
     let listener = listen(config.listen).await?;
     let beside = beside(&config, metrics, stop.clone()).await?;
@@ -50,6 +51,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     // A file belongs to one process.
     let is_alone = !config.uses_couchdb();
     let following = tokio::spawn(async move { follower.run(is_alone).await });
+    let telling = tokio::spawn(async move { courier.run().await });
     tracing::info!(address = %listener.local_addr()?, "listening");
     let patience = Patience::of(&config.http);
     let server = serve(listener, api::router(api.clone()), patience, stop.clone());
@@ -70,6 +72,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
                 // What it found last was about to stop, too.
                 let _ = watching.await;
                 let _ = following.await;
+                let _ = telling.await;
             };
             if timeout(patience, finish).await.is_err() {
                 tracing::warn!(writes = api.tracker.len(), "stopped before everything was finished");

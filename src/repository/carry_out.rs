@@ -7,10 +7,11 @@ use futures::{StreamExt, stream};
 use super::{
     NumberRepository, RepositoryError,
     journal::{Found, PlannedSet, RecordedSet, Resolution},
+    trail::Entry,
 };
 use crate::{
     domain::{E164, Number},
-    store::{CommitError, Committed, DbName, Expect, Kind, StoreError, WriteSet},
+    store::{CommitError, Committed, DbName, Expect, Kind, Lookup, StoreError, Write, WriteSet},
 };
 
 /// How often a set is looked at again because a copy was changed in between.
@@ -47,15 +48,29 @@ pub enum Way {
 impl NumberRepository {
     /// Writes what was planned, expecting what was read then. One result per set, in order.
     pub async fn carry_out_planned(&self, sets: &[PlannedSet]) -> Vec<Applied> {
-        let writes = sets.iter().map(PlannedSet::write_set).collect();
-        let mut results: Vec<Option<Applied>> = Vec::with_capacity(sets.len());
-        let mut again = Vec::new();
-        for (place, outcome) in self.store.commit_many(writes).await.into_iter().enumerate() {
-            results.push(first_outcome(outcome));
-            if results[place].is_none() {
-                again.push(sets[place].recorded());
+        let mut results: Vec<Option<Applied>> = sets.iter().map(|_| None).collect();
+        let entries = sets.iter().map(|set| set.entry(self.now())).collect();
+        let (mut places, mut writes, mut void) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, noted) in self.note_many(entries).await.into_iter().enumerate() {
+            match noted {
+                Ok(noted) => {
+                    places.push((place, noted));
+                    writes.push(sets[place].write_set());
+                }
+                Err(err) => results[place] = Some(Applied::Failed(err.into())),
             }
         }
+        for ((place, noted), outcome) in
+            places.into_iter().zip(self.store.commit_many(writes).await)
+        {
+            results[place] = first_outcome(outcome);
+            if matches!(results[place], Some(Applied::Stale)) {
+                void.extend(noted);
+            }
+        }
+        self.strike(void).await;
+        let open = results.iter().zip(sets).filter(|(result, _)| result.is_none());
+        let again: Vec<RecordedSet> = open.map(|(_, set)| set.recorded()).collect();
         // Part of these may be written, so they are looked at before they are written again.
         let mut again = self
             .carry_out_recorded(&again, Way::Forward)
@@ -89,15 +104,7 @@ impl NumberRepository {
                 }
             }
             self.make_databases(&writes).await;
-            let outcomes = self.store.commit_many(writes).await;
-            for (place, outcome) in places.into_iter().zip(outcomes) {
-                results[place] = match outcome {
-                    Ok(_) => Some(Applied::Written),
-                    // It is looked at again.
-                    Err(err) if err.error.kind == Kind::Conflict => None,
-                    Err(err) => Some(Applied::Failed(err.error.into())),
-                };
-            }
+            self.note_and_write(&found, places, writes, &mut results).await;
         }
         let lost = |set: &RecordedSet| {
             Applied::Failed(RepositoryError::Conflict { id: set.id().to_owned() })
@@ -138,6 +145,43 @@ impl NumberRepository {
             Some(self.decode(&id, set.made()?))
         });
         made.collect()
+    }
+
+    /// Notes who makes these writes, and makes those of which it is noted. What has to be looked at again
+    /// has no result.
+    async fn note_and_write(
+        &self,
+        found: &Reading,
+        places: Vec<usize>,
+        writes: Vec<WriteSet>,
+        results: &mut [Option<Applied>],
+    ) {
+        let entries = writes.iter().map(|set| found.entry(set.first()?, self.now())).collect();
+        let noted = self.note_many(entries).await;
+        let (mut open, mut sets, mut void) = (Vec::new(), Vec::new(), Vec::new());
+        for ((place, set), noted) in places.into_iter().zip(writes).zip(noted) {
+            match noted {
+                Ok(noted) => {
+                    open.push((place, noted));
+                    sets.push(set);
+                }
+                Err(err) => results[place] = Some(Applied::Failed(err.into())),
+            }
+        }
+        for ((place, noted), outcome) in open.into_iter().zip(self.store.commit_many(sets).await) {
+            results[place] = match outcome {
+                Ok(_) => Some(Applied::Written),
+                // It is looked at again.
+                Err(err) if err.error.kind == Kind::Conflict => {
+                    if err.failed == 0 {
+                        void.extend(noted);
+                    }
+                    None
+                }
+                Err(err) => Some(Applied::Failed(err.error.into())),
+            };
+        }
+        self.strike(void).await;
     }
 
     fn resolve(
@@ -206,6 +250,18 @@ impl NumberRepository {
 struct Reading {
     found: Found,
     failed: BTreeMap<String, StoreError>,
+}
+
+impl Reading {
+    /// The entry of a write over what was found.
+    fn entry(&self, write: &Write, now: i64) -> Option<Entry> {
+        let found = self.found.get(&(write.db.to_string(), write.id.clone()));
+        let before = match found {
+            Some(Lookup::Live(found)) => Some((&found.body, Some(&found.rev))),
+            _ => None,
+        };
+        Entry::of(before, write, now)
+    }
 }
 
 /// What became of a set at its first attempt; none when it has to be looked at.

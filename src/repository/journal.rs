@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{mirror::mirrored, write_id};
+use super::{mirror::mirrored, trail::Entry, write_id};
 use crate::store::{
     Body, Change, DbName, Expect, Lookup, SharedStore, WRITE_ID, Write, WriteSet,
     dry_run::{Before, DryRunStore, Planned},
@@ -127,6 +127,20 @@ impl PlannedSet {
             change: it.change.clone(),
         };
         self.0.iter().map(write).collect()
+    }
+
+    /// The entry of its write, who makes it.
+    pub(super) fn entry(&self, now: i64) -> Option<Entry> {
+        let head = &self.0[0];
+        let rev = match &head.expect {
+            Expect::At(rev) => Some(rev),
+            Expect::Absent => None,
+        };
+        let before = match &head.before {
+            Before::Members(body) => Some((body, rev)),
+            Before::Nothing | Before::Unread => None,
+        };
+        Entry::of(before, self.write_set().first()?, now)
     }
 
     /// The set as it is recorded.

@@ -140,7 +140,7 @@ impl NumberRepository {
     }
 
     async fn write_many(&self, waiting: Vec<Waiting>) -> Vec<Result<Saved, RepositoryError>> {
-        let outcomes = self.commit(&waiting).await;
+        let outcomes = self.note_and_commit(&waiting).await;
         let patience = Patience::begin();
         stream::iter(waiting.into_iter().zip(outcomes))
             .map(|((stored, number), outcome)| self.finish(stored, number, outcome, patience))
@@ -149,11 +149,39 @@ impl NumberRepository {
             .await
     }
 
+    /// Notes who writes these numbers, and commits those of which it is noted.
+    async fn note_and_commit(&self, waiting: &[Waiting]) -> Vec<Result<Committed, CommitError>> {
+        let entries = waiting.iter().map(|(stored, number)| self.entry(stored, number)).collect();
+        let noted = self.note_many(entries).await;
+        let is_noted = waiting.iter().zip(&noted).filter(|(_, noted)| noted.is_ok());
+        let open: Vec<&Waiting> = is_noted.map(|(waiting, _)| waiting).collect();
+        let mut committed = self.commit(&open).await.into_iter();
+        let (mut outcomes, mut void) = (Vec::with_capacity(noted.len()), Vec::new());
+        for noted in noted {
+            let noted = match noted {
+                Ok(noted) => noted,
+                Err(error) => {
+                    outcomes.push(Err(CommitError { applied: Vec::new(), failed: 0, error }));
+                    continue;
+                }
+            };
+            let Some(outcome) = committed.next() else { continue };
+            let is_lost = |err: &CommitError| err.failed == 0 && err.error.kind == Kind::Conflict;
+            if outcome.as_ref().is_err_and(is_lost) {
+                void.extend(noted);
+            }
+            outcomes.push(outcome);
+        }
+        self.strike(void).await;
+        outcomes
+    }
+
     /// Commits every number with its copies; where a number database is missing, makes it and
     /// commits those numbers again.
-    async fn commit(&self, waiting: &[Waiting]) -> Vec<Result<Committed, CommitError>> {
+    async fn commit(&self, waiting: &[&Waiting]) -> Vec<Result<Committed, CommitError>> {
         let set = |(stored, number): &Waiting| stored.write_set(number.clone());
-        let mut outcomes = self.store.commit_many(waiting.iter().map(set).collect()).await;
+        let sets = waiting.iter().map(|waiting| set(waiting)).collect();
+        let mut outcomes = self.store.commit_many(sets).await;
         let mut again = BTreeMap::<DbName, Vec<usize>>::new();
         for (place, outcome) in outcomes.iter().enumerate() {
             if outcome
@@ -169,7 +197,7 @@ impl NumberRepository {
         });
         let places: Vec<usize> = made.buffer_unordered(PARALLEL_LOOKUPS).concat().await;
         if !places.is_empty() {
-            let sets = places.iter().map(|place| set(&waiting[*place])).collect();
+            let sets = places.iter().map(|place| set(waiting[*place])).collect();
             for (place, outcome) in places.into_iter().zip(self.store.commit_many(sets).await) {
                 outcomes[place] = outcome;
             }

@@ -52,6 +52,7 @@ use super::{
     codec::{self, Owners, UndecodableField},
     journal::Plan,
     mirror::{self, Mirror, MirrorStatus},
+    trail::Trail,
 };
 use crate::{
     domain::{AccountId, Clock, E164, Number, gregorian_seconds, number_database},
@@ -66,6 +67,8 @@ pub struct NumberRepository {
     pub(super) settings: SettingsRepository,
     /// The database of charges that is known to be there.
     pub(super) month: Arc<Mutex<Option<DbName>>>,
+    /// Where it is noted who writes; nowhere while writes are only rehearsed.
+    pub(super) trail: Option<Trail>,
 }
 
 /// What was found under a number's id.
@@ -94,7 +97,13 @@ impl NumberRepository {
     /// Numbers of this store. The settings say which carrier documents have that name none.
     #[must_use]
     pub fn new(store: SharedStore, clock: Arc<dyn Clock>, settings: SettingsRepository) -> Self {
-        Self { store, clock, settings, month: Arc::default() }
+        Self { store, clock, settings, month: Arc::default(), trail: None }
+    }
+
+    /// The same, which notes who writes a number before it is written.
+    #[must_use]
+    pub fn with_trail(self) -> Self {
+        Self { trail: Some(Trail::new(self.store.clone())), ..self }
     }
 
     /// The time now, in Gregorian seconds.
@@ -175,7 +184,7 @@ impl NumberRepository {
     #[must_use]
     pub fn rehearsal(&self) -> Self {
         let store: SharedStore = Arc::new(DryRunStore::new(self.store.clone()));
-        Self { store, month: Arc::default(), ..self.clone() }
+        Self { store, month: Arc::default(), trail: None, ..self.clone() }
     }
 
     /// As [`NumberRepository::rehearsal`], with what would have been written. For a page of documents:
@@ -183,7 +192,7 @@ impl NumberRepository {
     #[must_use]
     pub fn planning(&self) -> (Self, Plan) {
         let (plan, store) = Plan::over(self.store.clone());
-        (Self { store, month: Arc::default(), ..self.clone() }, plan)
+        (Self { store, month: Arc::default(), trail: None, ..self.clone() }, plan)
     }
 
     /// What the copy of a number in its owner's database, and in other databases that were read,

@@ -218,10 +218,24 @@ impl NumberRepository {
         Ok(())
     }
 
+    /// Notes who writes the number, and writes it.
+    pub(super) async fn write(
+        &self,
+        stored: &mut Stored,
+        number: Write,
+    ) -> Result<(Rev, MirrorStatus), RepositoryError> {
+        let noted = self.note(self.entry(stored, &number)).await?;
+        let written = self.write_noted(stored, number).await;
+        if matches!(written, Err(RepositoryError::Conflict { .. })) {
+            self.strike(noted.into_iter().collect()).await;
+        }
+        written
+    }
+
     /// Commits the number with its copies and returns its revision. A copy that was changed in
     /// between is read again; an account that has no database any more has no copy; once the number
     /// is stored, what is left of its copies is finished or left to be finished.
-    pub(super) async fn write(
+    async fn write_noted(
         &self,
         stored: &mut Stored,
         number: Write,

@@ -107,6 +107,11 @@ impl Stored {
         codec::stored_carrier(&self.base)
     }
 
+    /// The document that was read and its revision; none of a number that is new.
+    pub(in crate::repository) fn base(&self) -> Option<(&Body, Option<&Rev>)> {
+        self.rev().map(|rev| (&self.base, Some(rev)))
+    }
+
     /// What saving it says when nothing of it has to be written.
     pub(super) fn unwritten(self, mirror: MirrorStatus) -> Saved {
         let rev = self.rev().cloned();

@@ -20,7 +20,7 @@ use crate::support::{
 };
 
 /// The most steps that any operation here has.
-const STEPS: usize = 9;
+const STEPS: usize = 12;
 
 /// A request.
 type Request = (Method, String, Value);
