@@ -20,6 +20,8 @@ use super::{
     extract::AdminCall,
     fault::{self, Fault},
     jobs_words::{JobBody, JobPath, JobsParameters, JournalBody, WaitParameters},
+    listing::page_size_within,
+    lists::page_sizes,
     words::{Answer, Faults},
 };
 
@@ -37,14 +39,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
     responses((status = 200, description = "The jobs", body = Answer<Vec<JobBody>>), Faults),
 )]
 pub(super) async fn list_jobs(State(api): State<Api>, call: AdminCall) -> Result<Reply, Fault> {
-    let size = match call.query.get("page_size") {
-        None => api.limits.page_size,
-        Some(text) => {
-            let size =
-                text.parse().ok().filter(|size| (1..=api.limits.page_size_max).contains(size));
-            size.ok_or_else(|| Fault::faulty_request("page_size is out of range"))?
-        }
-    };
+    let size = page_size_within(&call.query, page_sizes(&api))?;
     let (jobs, next_start_key) = api.jobs.list(call.query.get("start_key"), size).await?;
     let page = Page { rows: jobs.len(), start_key: None, next_start_key };
     Ok(Reply::ok(jobs.iter().map(shown).collect::<Vec<_>>()).page(Some(page)))

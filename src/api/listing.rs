@@ -34,6 +34,15 @@ pub(super) fn read(query: &Query, sizes: PageSizes) -> Result<ListQuery, Fault> 
     })
 }
 
+/// How long the pages of a list are to be that is not one of numbers.
+pub(super) fn page_size_within(query: &Query, sizes: PageSizes) -> Result<usize, Fault> {
+    let Some(text) = query.get("page_size") else {
+        return Ok(sizes.default);
+    };
+    let size = text.parse().ok().filter(|size| (1..=sizes.max).contains(size));
+    size.ok_or_else(|| Fault::faulty_request("page_size is out of range"))
+}
+
 fn page_size(query: &Query, sizes: PageSizes) -> Result<usize, Fault> {
     let Some(text) = query.get("page_size") else {
         return Ok(sizes.default);

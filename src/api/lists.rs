@@ -179,7 +179,7 @@ fn is_paged(query: &Query) -> bool {
     query.get("page_size").is_some() || query.get("start_key").is_some()
 }
 
-fn page_sizes(api: &Api) -> PageSizes {
+pub(super) fn page_sizes(api: &Api) -> PageSizes {
     PageSizes { default: api.limits.page_size, max: api.limits.page_size_max }
 }
 

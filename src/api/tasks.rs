@@ -22,6 +22,8 @@ use super::{
     envelope::{EXPIRES, Page, Reply},
     extract::{AccountCall, AdminCall, OpenCall},
     fault::Fault,
+    listing::page_size_within,
+    lists::page_sizes,
     request::{Call, text},
     tasks_words::{
         AccountTaskPath, ActionsBody, FileParameters, NewTaskParameters, TaskBody, TaskPath,
@@ -125,14 +127,7 @@ pub(super) async fn create_task(
     responses((status = 200, description = "The tasks", body = Answer<Vec<TaskRow>>), Faults),
 )]
 pub(super) async fn list_tasks(State(api): State<Api>, call: AccountCall) -> Result<Reply, Fault> {
-    let size = match call.query.get("page_size") {
-        None => api.limits.page_size,
-        Some(text) => {
-            let size =
-                text.parse().ok().filter(|size| (1..=api.limits.page_size_max).contains(size));
-            size.ok_or_else(|| Fault::faulty_request("page_size is out of range"))?
-        }
-    };
+    let size = page_size_within(&call.query, page_sizes(&api))?;
     let (tasks, next) = api.tasks.list(&call.account, call.query.get("start_key"), size).await?;
     let page = Page { rows: tasks.len(), start_key: None, next_start_key: next };
     let rows: Vec<Value> = tasks.iter().map(|view| shown(&api, view)).collect();

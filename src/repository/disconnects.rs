@@ -7,13 +7,10 @@
 
 use serde_json::{Value, json};
 
-use super::{NumberRepository, OWN_DATABASE, RepositoryError, write_id};
+use super::{NumberRepository, OWN_DATABASE, OpenPage, RepositoryError, write_id};
 use crate::{
     domain::{CarrierName, E164, Number},
-    store::{
-        Body, DbName, Document, Expect, IdRange, Kind, Lookup, Order, Query, Question, Rev,
-        WRITE_ID, Write,
-    },
+    store::{Body, DbName, Document, Expect, Kind, Lookup, Rev, WRITE_ID, Write},
 };
 
 /// What the ids begin with; the number follows.
@@ -262,18 +259,8 @@ impl NumberRepository {
         &self,
         after: Option<&E164>,
         limit: usize,
-    ) -> Result<(Vec<Result<Disconnect, RepositoryError>>, Option<E164>), RepositoryError> {
-        let query = Query {
-            question: Question::All,
-            range: IdRange::starting_with(PREFIX),
-            order: Order::Ascending,
-            after: after.map(Disconnect::id),
-            limit,
-        };
-        let page = self.store.query(&DbName::new(OWN_DATABASE), &query).await?;
-        let next = page.next.as_deref().and_then(|id| id.strip_prefix(PREFIX));
-        let next = next.and_then(|number| E164::parse(number).ok());
-        Ok((page.documents.into_iter().map(Disconnect::decode).collect(), next))
+    ) -> Result<OpenPage<Disconnect>, RepositoryError> {
+        self.open_matters(PREFIX, after, limit, Disconnect::decode).await
     }
 }
 

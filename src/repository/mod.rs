@@ -31,6 +31,7 @@ mod keys;
 mod mirror;
 mod numbers;
 mod offers;
+mod open_matters;
 mod port_requests;
 mod ports;
 mod purchases;
@@ -74,6 +75,7 @@ pub use numbers::{
     Summed, Suspects, Unequal, Unlike, Vacancy,
 };
 pub use offers::Offer;
+pub use open_matters::OpenPage;
 pub use port_requests::{PortRequest, PortRequestPage};
 pub use ports::{Port, PortRepository};
 pub use purchases::Purchase;

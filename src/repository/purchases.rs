@@ -3,12 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::{NumberRepository, OWN_DATABASE, RepositoryError, write_id};
+use super::{NumberRepository, OWN_DATABASE, OpenPage, RepositoryError, write_id};
 use crate::{
     domain::{AccountId, CarrierName, E164, State},
-    store::{
-        Body, DbName, Document, Expect, IdRange, Kind, Order, Query, Question, Rev, WRITE_ID, Write,
-    },
+    store::{Body, DbName, Document, Expect, Kind, Rev, WRITE_ID, Write},
 };
 
 /// What the ids begin with; the number follows.
@@ -156,18 +154,8 @@ impl NumberRepository {
         &self,
         after: Option<&E164>,
         limit: usize,
-    ) -> Result<(Vec<Result<Purchase, RepositoryError>>, Option<E164>), RepositoryError> {
-        let query = Query {
-            question: Question::All,
-            range: IdRange::starting_with(PREFIX),
-            order: Order::Ascending,
-            after: after.map(Purchase::id),
-            limit,
-        };
-        let page = self.store.query(&DbName::new(OWN_DATABASE), &query).await?;
-        let next = page.next.as_deref().and_then(|id| id.strip_prefix(PREFIX));
-        let next = next.and_then(|number| E164::parse(number).ok());
-        Ok((page.documents.into_iter().map(Purchase::decode).collect(), next))
+    ) -> Result<OpenPage<Purchase>, RepositoryError> {
+        self.open_matters(PREFIX, after, limit, Purchase::decode).await
     }
 
     /// Writes a purchase down.

@@ -83,33 +83,16 @@ impl NumberService {
         let settings = &*self.settings.get().await?;
         let (page, next) = self.numbers.waiting_disconnects(after.as_ref(), limit).await?;
         let next = next.map_or_else(|| OF_PURCHASES.to_owned(), |next| next.to_string());
-        let mut outcome = PageOutcome { next: Some(next), ..PageOutcome::default() };
-        let wishes = readable(page, &mut outcome);
-        let settled = wishes.into_iter().map(|wish| async move {
-            let number = wish.number.clone();
-            let settled = match live {
-                Some(live) => live.carry_out_wish(settings, wish).await,
-                None => Ok(Outcome::Waiting),
-            };
-            (number, settled)
-        });
-        let settled: Vec<_> = settled.collect();
-        let mut settled = stream::iter(settled).buffered(PARALLEL);
-        while let Some((number, settled)) = settled.next().await {
-            match settled {
-                Ok(Outcome::Done) => outcome.changed(GIVEN_BACK, &number),
-                Ok(Outcome::Kept) => outcome.changed(NOT_GIVEN_BACK, &number),
-                Ok(Outcome::Waiting) => outcome.waits(TO_BE_GIVEN_BACK, &number),
-                Ok(Outcome::Failed(reason)) => {
-                    outcome.found.push((TO_BE_GIVEN_BACK, number.to_string()));
-                    outcome.failed.push((number.to_string(), of_carrier(reason)));
-                }
-                // Somebody else saw to it.
-                Err(RepositoryError::Conflict { .. }) => outcome.skipped += 1,
-                Err(err) => outcome.fail(number.as_str(), &err.into()),
-            }
-        }
-        Ok(outcome)
+        let seen = async |wish| {
+            let Some(live) = live else { return Ok(Seen::Waits(TO_BE_GIVEN_BACK)) };
+            Ok(match live.carry_out_wish(settings, wish).await? {
+                Outcome::Done => Seen::Changed(GIVEN_BACK),
+                Outcome::Kept => Seen::Changed(NOT_GIVEN_BACK),
+                Outcome::Waiting => Seen::Waits(TO_BE_GIVEN_BACK),
+                Outcome::Failed(reason) => Seen::Failed(TO_BE_GIVEN_BACK, reason),
+            })
+        };
+        Ok(see_to(page, Some(next), |wish| wish.number.clone(), seen).await)
     }
 
     async fn settle_purchases(
@@ -121,32 +104,16 @@ impl NumberService {
         let settings = &*self.settings.get().await?;
         let (page, next) = self.numbers.open_purchases(after.as_ref(), limit).await?;
         let next = next.map(|next| format!("{OF_PURCHASES}{next}"));
-        let mut outcome = PageOutcome { next, ..PageOutcome::default() };
-        let purchases = readable(page, &mut outcome);
-        let settled = purchases.into_iter().map(|purchase| async move {
-            let number = purchase.number.clone();
-            let settled = match live {
-                Some(live) => live.settle_purchase(settings, purchase).await,
-                None => Ok(Settled::Waiting),
-            };
-            (number, settled)
-        });
-        let settled: Vec<_> = settled.collect();
-        let mut settled = stream::iter(settled).buffered(PARALLEL);
-        while let Some((number, settled)) = settled.next().await {
-            match settled {
-                Ok(Settled::Stored) => outcome.changed(BOUGHT, &number),
-                Ok(Settled::StruckOut) => outcome.changed(NOT_BOUGHT, &number),
-                Ok(Settled::Waiting) => outcome.waits(IN_DOUBT, &number),
-                Ok(Settled::Unknown(reason)) => {
-                    outcome.found.push((IN_DOUBT, number.to_string()));
-                    outcome.failed.push((number.to_string(), of_carrier(reason)));
-                }
-                Err(Error::Conflict) => outcome.skipped += 1,
-                Err(err) => outcome.fail(number.as_str(), &err),
-            }
-        }
-        Ok(outcome)
+        let seen = async |purchase| {
+            let Some(live) = live else { return Ok(Seen::Waits(IN_DOUBT)) };
+            Ok(match live.settle_purchase(settings, purchase).await? {
+                Settled::Stored => Seen::Changed(BOUGHT),
+                Settled::StruckOut => Seen::Changed(NOT_BOUGHT),
+                Settled::Waiting => Seen::Waits(IN_DOUBT),
+                Settled::Unknown(reason) => Seen::Failed(IN_DOUBT, reason),
+            })
+        };
+        Ok(see_to(page, next, |purchase| purchase.number.clone(), seen).await)
     }
 
     /// Whether anything is open whose turn it is. Counts what is open for the metrics.
@@ -326,34 +293,61 @@ impl Operation for Settlement<'_> {
     }
 }
 
-/// What can be read of a page; what cannot has failed.
-fn readable<T>(page: Vec<Result<T, RepositoryError>>, outcome: &mut PageOutcome) -> Vec<T> {
-    outcome.read = page.len() as u64;
-    let mut readable = Vec::with_capacity(page.len());
+/// What became of something that was open, and the kind of finding that it is.
+enum Seen {
+    Changed(&'static str),
+    Waits(&'static str),
+    Failed(&'static str, String),
+}
+
+/// Sees to each of a page, several at once. What cannot be read has failed.
+async fn see_to<T, F>(
+    page: Vec<Result<T, RepositoryError>>,
+    next: Option<String>,
+    number: fn(&T) -> E164,
+    seen: impl Fn(T) -> F,
+) -> PageOutcome
+where
+    F: Future<Output = Result<Seen, Error>>,
+{
+    let mut outcome = PageOutcome { read: page.len() as u64, next, ..PageOutcome::default() };
+    let mut open = Vec::with_capacity(page.len());
     for found in page {
         match found {
-            Ok(found) => readable.push(found),
+            Ok(found) => {
+                let (number, seen) = (number(&found), seen(found));
+                open.push(async move { (number, seen.await) });
+            }
             Err(err) => {
                 let message = err.to_string();
                 outcome.failed.push((message.clone(), of_carrier(message)));
             }
         }
     }
-    readable
+    let mut done = stream::iter(open).buffered(PARALLEL);
+    while let Some((number, seen)) = done.next().await {
+        let mut found = |kind| outcome.found.push((kind, number.to_string()));
+        match seen {
+            Ok(Seen::Changed(kind)) => {
+                found(kind);
+                outcome.changed += 1;
+            }
+            Ok(Seen::Waits(kind)) => {
+                found(kind);
+                outcome.skipped += 1;
+            }
+            Ok(Seen::Failed(kind, reason)) => {
+                found(kind);
+                outcome.failed.push((number.to_string(), of_carrier(reason)));
+            }
+            // Somebody else saw to it.
+            Err(Error::Conflict) => outcome.skipped += 1,
+            Err(err) => outcome.fail(number.as_str(), &err),
+        }
+    }
+    outcome
 }
 
 fn of_carrier(message: String) -> Failure {
     Failure { error: "unspecified_fault".to_owned(), message }
-}
-
-impl PageOutcome {
-    fn changed(&mut self, kind: &'static str, number: &E164) {
-        self.changed += 1;
-        self.found.push((kind, number.to_string()));
-    }
-
-    fn waits(&mut self, kind: &'static str, number: &E164) {
-        self.skipped += 1;
-        self.found.push((kind, number.to_string()));
-    }
 }

@@ -70,7 +70,7 @@ impl Default for TasksConfig {
             cell_bytes: 10_000,
             row_bytes: 50_000,
             chunk_rows: 5_000,
-            page_size: 1_000,
+            page_size: 250,
             listed: 100,
             document_bytes: 1_000_000,
             upload_timeout_ms: 30_000,

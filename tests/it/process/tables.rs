@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_mins(8);
 /// How many rows there are in a table that is longer than the memory that it may take.
 const LONG: usize = 1_000_000;
 /// A table needs no more than this, in bytes, however long it is.
-const MEMORY: u64 = 256 << 20;
+const MEMORY: u64 = 200_000_000;
 
 fn number(place: usize) -> String {
     format!("+14{}{:07}", 10 + place % 3, 5_550_000 + place)
