@@ -62,6 +62,8 @@ impl Courier {
         stop: CancellationToken,
     ) -> Result<Self, reqwest::Error> {
         let rules = Rules::of(&config);
+        // Somebody else may have been faster; any provider will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -123,6 +123,8 @@ async fn hear(State(called): State<Called>, headers: HeaderMap, body: Bytes) -> 
 struct Calling {
     task: JoinHandle<()>,
     is_here: Arc<AtomicBool>,
+    /// How often it was asked whether it is.
+    asked: Arc<AtomicUsize>,
 }
 
 impl Calling {
@@ -131,12 +133,15 @@ impl Calling {
         let settings = SettingsRepository::new(world.store.clone());
         let numbers = NumberRepository::new(world.store.clone(), clock.clone(), settings);
         let is_here = Arc::new(AtomicBool::new(true));
-        let here = is_here.clone();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (here, times) = (is_here.clone(), asked.clone());
+        let is_it = move || {
+            times.fetch_add(1, Ordering::SeqCst);
+            here.load(Ordering::SeqCst)
+        };
         let stop = CancellationToken::new();
-        let courier =
-            Courier::new(&numbers, config, clock, move || here.load(Ordering::SeqCst), stop);
-        let courier = courier.unwrap();
-        Self { task: tokio::spawn(async move { courier.run().await }), is_here }
+        let courier = Courier::new(&numbers, config, clock, is_it, stop).unwrap();
+        Self { task: tokio::spawn(async move { courier.run().await }), is_here, asked }
     }
 }
 
@@ -296,7 +301,11 @@ async fn only_one_process_calls(world: &World) {
     let other = Calling::start(world, webhooks_config());
     other.is_here.store(false, Ordering::SeqCst);
     happen(world, &[ONE]).await;
-    sleep(Duration::from_millis(200)).await;
+    let (begun, before) = (Instant::now(), other.asked.load(Ordering::SeqCst));
+    while other.asked.load(Ordering::SeqCst) < before + 3 {
+        assert!(begun.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(10)).await;
+    }
     assert!(called.calls().is_empty());
     other.is_here.store(true, Ordering::SeqCst);
     called.took(&[ONE]).await;
