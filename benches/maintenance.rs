@@ -1,21 +1,27 @@
 //! What jobs cost, as ratios against the same work made raw at the same concurrency, both sides in
-//! turn in one run: documents read page by page, the revisions of copies by key, the journal, and both
-//! bulk writes.
+//! turn in one run: documents read page by page, the revisions of copies by key, the journal, who writes,
+//! and both bulk writes.
 //!
 //! `COUCHDB_URL=… cargo bench --bench maintenance` builds its own data in databases of its own and
 //! removes them again. `BENCH_NUMBERS` (200,000), `BENCH_DATABASES` (300), `BENCH_ACCOUNTS` (2,000) and
 //! `BENCH_ROUNDS` (1) say how much. Without a CouchDB it measures over SQLite how much memory a
 //! conversion of so many numbers takes.
 
+#[path = "support/compare.rs"]
+mod compare;
 #[path = "support/mod.rs"]
 mod support;
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use compare::compare;
 use futures::{StreamExt, TryStreamExt, stream};
 use number_manager::store::{
     Body, DbName, DocumentStore, Expect, Write,
@@ -23,8 +29,10 @@ use number_manager::store::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use support::{Outcome, Server, Service, compare, per_second, spread};
+use support::{Outcome, Server, Service, per_second, spread};
 
+/// Where the raw side notes who writes.
+const HISTORY: &str = "number_manager_history-000000";
 /// How many databases a job works on at once, and so does the raw side.
 const CONCURRENCY: usize = 4;
 /// How many databases the service asks for counts at once.
@@ -143,7 +151,8 @@ async fn main() -> Outcome<()> {
         println!("COUCHDB_URL is not set: only memory is measured, over SQLite");
         return memory(size).await;
     };
-    let raw = Raw { server: Arc::new(Server::new(&url)), size };
+    let (server, noted) = (Arc::new(Server::new(&url)), AtomicUsize::new(0));
+    let raw = Raw { server, size, noted };
     println!("CouchDB {}", raw.server.version().await?);
     let outcome = against_couchdb(&url, &raw).await;
     raw.server.clean().await?;
@@ -404,6 +413,8 @@ async fn latencies(
 struct Raw {
     server: Arc<Server>,
     size: Size,
+    /// How many writes were noted.
+    noted: AtomicUsize,
 }
 
 /// Documents by the database that they are in.
@@ -445,6 +456,7 @@ impl Raw {
 
     async fn fill(&self) -> Outcome<()> {
         self.create("number_manager_raw").await?;
+        self.create(HISTORY).await?;
         let accounts = self.size.account_ids().map(|id| account_database(&id));
         self.each(accounts.collect(), 8, |name| async move { self.create(&name).await }).await?;
         let mut copies = ByDatabase::new();
@@ -524,6 +536,22 @@ impl Raw {
         self.server.json(request).await.map(|_| ())
     }
 
+    /// Notes who writes these numbers.
+    async fn note<'a>(&self, numbers: impl Iterator<Item = &'a Value>) -> Outcome<()> {
+        let entry = |number: &Value| {
+            let id = number["_id"].as_str().unwrap_or_default();
+            let write = format!("{:032x}", self.noted.fetch_add(1, Ordering::Relaxed));
+            let side = json!({"state": "in_service", "assigned_to": number["pvt_assigned_to"]});
+            json!({
+                "_id": format!("{id}@20260101000000@{write}"), "pvt_type": "number_write",
+                "number": id, "time": "2026-01-01T00:00:00Z", "operation": "raw", "job_id": write,
+                "before": side, "after": side, "pvt_write_id": write, "pvt_follows": write,
+            })
+        };
+        let entries: Vec<Value> = numbers.map(entry).collect();
+        self.write_all(&self.server.database(HISTORY), &entries).await
+    }
+
     /// Goes through a database page by page; what is written of one page goes on beside reading the
     /// next.
     async fn pages<F>(&self, name: &str, write: impl Fn(Vec<Value>) -> F) -> Outcome<()>
@@ -583,6 +611,7 @@ impl Raw {
                     copies.entry(account_database(owner)).or_default().push(mirror);
                 }
                 self.journal(entries).await?;
+                self.note(documents.iter()).await?;
                 self.write_all(&self.server.database(name), &documents).await?;
                 self.write_by_database(copies, BULK_WRITES).await
             })
@@ -676,6 +705,7 @@ impl Raw {
                 };
                 let entries = by_database.values_mut().flatten().map(entry).collect();
                 self.journal(entries).await?;
+                self.note(by_database.values().flatten()).await?;
                 self.write_by_database(by_database, BULK_WRITES).await?;
                 self.write_by_database(copies, BULK_WRITES).await
             })

@@ -8,6 +8,8 @@
 //! is, on both sides: what a client costs would otherwise be most of what is measured. Writing by hand
 //! goes through the HTTP client that the service itself uses.
 
+#[path = "support/compare.rs"]
+mod compare;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -30,9 +32,12 @@ use reqwest::{Method, Url};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use support::{Outcome, Server, Service, compare, per_second, spread};
+use compare::compare;
+use support::{Outcome, Server, Service, per_second, spread};
 
 const ACCOUNT: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+/// Where the raw side notes who writes.
+const HISTORY: &str = "number_manager_history-000000";
 const ROUNDS: usize = 7;
 const CLIENTS: usize = 32;
 const READ_NUMBERS: usize = 2_000;
@@ -111,6 +116,7 @@ async fn against_couchdb(url: &str, raw: &Arc<Raw>) -> Outcome<()> {
     let service = Arc::new(Service::start(dir.path(), &settings).await?);
     service.create_account().await?;
     create(&service).await?;
+    raw.0.json(raw.0.client.put(raw.0.database(HISTORY))).await?;
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -193,13 +199,25 @@ impl Raw {
 
 #[async_trait]
 impl Side for Raw {
-    /// What the promise needs: both documents read side by side, both written one after the other.
+    /// What the promise needs: both documents read side by side; who writes, and both of them, written
+    /// one after the other.
     async fn write(&self, number: &str, stamp: usize) -> Outcome<()> {
         let mirror = format!("{}/{}", self.account(), number.replace('+', "%2B"));
         let (first, second) = tokio::try_join!(
             self.0.json(self.0.client.get(self.number(number))),
             self.0.json(self.0.client.get(&mirror)),
         )?;
+        let entry = json!({
+            "pvt_type": "number_write", "number": number, "time": "2026-01-01T00:00:00Z",
+            "operation": "PATCH /v2/accounts/{account_id}/phone_numbers/{number}",
+            "request_id": format!("{stamp:032x}"), "pvt_follows": first["pvt_write_id"],
+            "before": {"state": "in_service", "assigned_to": ACCOUNT, "revision": first["_rev"]},
+            "after": {"state": "in_service", "assigned_to": ACCOUNT},
+            "pvt_write_id": format!("raw-{stamp}"),
+        });
+        let id = format!("{number}@20260101000000@{stamp:032x}").replace('+', "%2B");
+        let url = format!("{}/{id}", self.0.database(HISTORY));
+        self.0.json(self.0.client.put(url).json(&entry)).await?;
         for (url, mut document) in [(self.number(number), first), (mirror, second)] {
             document["stamp"] = stamp.into();
             document["pvt_write_id"] = format!("raw-{stamp}").into();

@@ -16,3 +16,4 @@ pub mod store;
 pub mod sup;
 pub mod tasks;
 pub mod telemetry;
+pub mod webhooks;

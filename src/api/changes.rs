@@ -80,7 +80,8 @@ pub(super) async fn get_changes(
     let form = form(&call)?;
     let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     let last = last.filter(|last| form == Form::Events && !last.is_empty());
-    let since = since(&api, last.or_else(|| call.query.get("since"))).await?;
+    let since = last.or_else(|| call.query.get("since")).unwrap_or("0");
+    let since = since_of(&api, since).await?;
     match form {
         Form::Normal => {
             let page = api.service.changes(&call.actor, since.as_ref(), limit).await?;
@@ -131,16 +132,14 @@ fn patience(api: &Api, call: &Call) -> Result<Duration, Fault> {
     Ok(Duration::from_secs(seconds.min(most)))
 }
 
-/// Where to begin; none for the beginning.
-async fn since(api: &Api, given: Option<&str>) -> Result<Option<Cursor>, Fault> {
-    match given {
-        None | Some("0") => Ok(None),
-        Some("now") => Ok(Some(api.service.present().await?)),
-        Some(text) => {
-            let cursor = Cursor::parse(text);
-            cursor.map(Some).map_err(|_| {
-                Fault::invalid_parameter("since", "is not a cursor of this feed", text)
-            })
+/// The place that a text names; none for the beginning.
+pub(super) async fn since_of(api: &Api, text: &str) -> Result<Option<Cursor>, Fault> {
+    match text {
+        "0" => Ok(None),
+        "now" => Ok(Some(api.service.present().await?)),
+        text => {
+            let (cursor, problem) = (Cursor::parse(text), "is not a cursor of this feed");
+            cursor.map(Some).map_err(|_| Fault::invalid_parameter("since", problem, text))
         }
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 use crate::{
     auth::{Credentials, Denied},
     domain::{AccountId, Actor, E164},
-    service::Error,
+    service::{self, Error, Origin},
 };
 
 use super::{Api, fault::Fault, request::Call};
@@ -200,6 +200,10 @@ pub(super) async fn authenticate(api: &Api, call: &Call) -> Result<Caller, Fault
     let actor = api.service.actor(credentials.account.as_ref(), credentials.admin);
     let actor = actor.await.map_err(gone)?;
     call.accept_token();
+    Origin::note_caller(service::Caller {
+        account: credentials.account.as_ref().map(ToString::to_string),
+        jti: credentials.jti.clone(),
+    });
     Ok(Caller { actor, credentials })
 }
 
@@ -225,10 +229,10 @@ pub(super) fn limit(api: &Api, call: &Call, account: Option<&AccountId>) -> Resu
 
 /// What a token must allow for this request.
 fn scope_of(call: &Call) -> &'static str {
-    let is_maintenance = |route: &&str| call.route.starts_with(route);
-    if ["/v2/maintenance", "/v2/jobs", "/v2/tokens"].iter().any(is_maintenance) {
+    let is_below = |route: &&str| call.route.starts_with(route);
+    if ["/v2/maintenance", "/v2/jobs", "/v2/tokens"].iter().any(is_below) {
         "maintenance"
-    } else if call.route.starts_with("/v2/changes") {
+    } else if ["/v2/changes", "/v2/webhooks"].iter().any(is_below) {
         "changes"
     } else if call.method == Method::GET {
         "read"

@@ -15,6 +15,7 @@ use crate::{
     service::{ChangesError, Cursor, DirectoryFault, Error, Invoice, ProviderError},
     sup::{Refusal, Refused, SupError},
     tasks::{Malformed, TaskError},
+    webhooks::WebhookError,
 };
 
 use super::charges;
@@ -257,6 +258,23 @@ impl From<TaskError> for Fault {
             TaskError::Idle => bad(json!({ "reason": reason })),
             TaskError::Running(id) => bad(json!({ "cause": id, "message": reason })),
             TaskError::Job(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Fault {
+    fn from(error: WebhookError) -> Self {
+        let message = error.to_string();
+        match error {
+            WebhookError::NotFound(id) => {
+                let data = json!({ "message": "bad identifier", "cause": id });
+                fault(StatusCode::NOT_FOUND, "bad_identifier", data)
+            }
+            // Not what it says: an address may hold secrets.
+            WebhookError::Wrong { field, .. } => {
+                Self::validation(field, "invalid", json!({ "message": message }))
+            }
+            WebhookError::Store(error) => Error::from(error).into(),
         }
     }
 }

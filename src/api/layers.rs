@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
-use crate::telemetry;
+use crate::{service::Origin, telemetry};
 
 use super::{
     Api,
@@ -272,6 +272,8 @@ async fn run(api: &Api, call: &Arc<Call>, request: Request, next: Next) -> Resul
     let time = Duration::from_millis(api.limits.request_timeout_ms);
     let once = idempotency::is_asked(call, request.headers())
         .then(|| (api.clone(), Arc::clone(call), request.uri().clone(), request.headers().clone()));
+    let id = request.extensions().get::<RequestId>().map_or("", |id| &*id.0);
+    let origin = Origin::request(format!("{} {}", call.method, call.route), id);
     let work = next.run(request);
     if call.method == Method::GET {
         if is_unbounded {
@@ -287,7 +289,7 @@ async fn run(api: &Api, call: &Arc<Call>, request: Request, next: Next) -> Resul
             None => work.await,
         }
     };
-    let task = api.tracker.spawn(work.in_current_span());
+    let task = api.tracker.spawn(origin.during(work).in_current_span());
     let done = if is_unbounded {
         task.await
     } else {

@@ -26,6 +26,7 @@ mod fault;
 mod features;
 mod health;
 mod health_words;
+mod history;
 mod idempotency;
 mod jobs;
 mod jobs_words;
@@ -53,6 +54,7 @@ mod system_config;
 mod tasks;
 mod tasks_words;
 mod tokens;
+mod webhooks;
 mod words;
 
 use std::{
@@ -80,6 +82,7 @@ use crate::{
     service::{NumberService, RequestRepository},
     tasks::{Tasks, TasksConfig},
     telemetry::Metrics,
+    webhooks::Webhooks,
 };
 
 pub use admission::AdmissionConfig;
@@ -153,6 +156,8 @@ pub struct Parts {
     pub limits: HttpConfig,
     /// Who waits for changes.
     pub news: news::News,
+    /// Who is told of changes by calls.
+    pub webhooks: Webhooks,
     /// How often a client may ask.
     pub limiter: limit::Limiter,
     /// What is under way.
@@ -178,6 +183,8 @@ pub struct ApiConfig {
     pub limits: HttpConfig,
     /// How changes are told.
     pub changes: ChangesConfig,
+    /// Who is told of changes by calls.
+    pub webhooks: Webhooks,
     /// When who listens is sent away.
     pub stop: CancellationToken,
     /// How often a client may ask.
@@ -225,6 +232,7 @@ impl Api {
             admission: admission::Admission::new(config.limits.admission),
             limits: config.limits,
             news: news::News::new(config.changes, config.stop),
+            webhooks: config.webhooks,
             limiter: limit::Limiter::new(config.rate),
             metrics,
             serves_metrics: config.serves_metrics,

@@ -7,8 +7,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     Api, accounts, changes, charges, classifiers, collection, consistency, digests, directory,
-    documents, explain, features, health, jobs, lists, maintenance, numbers, porting, reconcile,
-    repair, system_config, tasks, tokens, words::ErrorAnswer,
+    documents, explain, features, health, history, jobs, lists, maintenance, numbers, porting,
+    reconcile, repair, system_config, tasks, tokens, webhooks, words::ErrorAnswer,
 };
 
 /// The document without its routes.
@@ -87,6 +87,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(directory::get_open_prefixes))
         .routes(routes!(reconcile::reconcile_number))
         .routes(routes!(reconcile::reconcile_collection))
+        .routes(routes!(history::get_history))
+        .routes(routes!(history::get_any_history))
         .routes(routes!(explain::explain_number))
         .routes(routes!(explain::explain_any_number))
         .routes(routes!(explain::repair_number))
@@ -116,6 +118,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(consistency::get_consistency))
         .routes(routes!(digests::get_digests))
         .routes(routes!(changes::get_changes))
+        .routes(routes!(webhooks::list_webhooks, webhooks::add_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::change_webhook, webhooks::remove_webhook))
+        .routes(routes!(webhooks::replay_webhook))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::cancel_job))

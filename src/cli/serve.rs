@@ -27,6 +27,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let follower = wire::build_follower(&config, &store, writes, stop.clone());
     let watch = follower.watch();
+    let courier = wire::build_courier(&config, &store, watch.clone(), stop.clone())?;
     let api = wire::build_api(&config, &store, metrics.clone(), watch, stop.clone()).await?;
     let listener = listen(config.listen).await?;
     let beside = beside(&config, metrics, stop.clone()).await?;
@@ -38,6 +39,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     // A file belongs to one process.
     let is_alone = !config.uses_couchdb();
     let following = tokio::spawn(async move { follower.run(is_alone).await });
+    let telling = tokio::spawn(async move { courier.run().await });
     tracing::info!(address = %listener.local_addr()?, "listening");
     let door = Door::of(&config.http);
     let server = serve(listener, api::router(api.clone()), door, stop.clone());
@@ -58,6 +60,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
                 // What it found last was about to stop, too.
                 let _ = watching.await;
                 let _ = following.await;
+                let _ = telling.await;
             };
             if timeout(patience, finish).await.is_err() {
                 tracing::warn!(writes = api.tracker.len(), "stopped before everything was finished");

@@ -25,6 +25,7 @@ use crate::{
     store::{SharedStore, couchdb::CouchStore, sqlite::SqliteStore},
     tasks,
     telemetry::Metrics,
+    webhooks::{Courier, Webhooks},
 };
 
 /// The name of the key file in the data directory.
@@ -66,6 +67,7 @@ pub(super) fn build_service(
     let features = FeatureSettingsRepository::new(Arc::clone(store));
     NumberService::new(numbers, accounts, settings, rule, features)
         .with_carriers(OutsideCarriers::standard())
+        .with_trail()
 }
 
 /// The system's clock.
@@ -126,11 +128,30 @@ pub(super) fn build_follower(
     writes: LocalWrites,
     stop: CancellationToken,
 ) -> Follower {
-    let (clock, settings) = (clock(), SettingsRepository::new(Arc::clone(store)));
-    let numbers = NumberRepository::new(Arc::clone(store), Arc::clone(&clock), settings);
+    let clock = clock();
+    let numbers = numbers(store, &clock);
     let feeds = FeedRepository::new(Arc::clone(store));
     let events = EventRepository::beside(&numbers);
     Follower::new(numbers, feeds, events, writes, clock, config.follower.clone(), stop)
+}
+
+/// What tells others of changes by calls while this process follows, until `stop`.
+pub(super) fn build_courier(
+    config: &Config,
+    store: &SharedStore,
+    follower: FollowerWatch,
+    stop: CancellationToken,
+) -> anyhow::Result<Courier> {
+    let (clock, config) = (clock(), config.webhooks.clone());
+    let is_here = move || follower.is_here();
+    Courier::new(&numbers(store, &clock), config, clock, is_here, stop)
+        .context("no client for calls can be made")
+}
+
+/// The numbers of a store.
+fn numbers(store: &SharedStore, clock: &Arc<dyn Clock>) -> NumberRepository {
+    let settings = SettingsRepository::new(Arc::clone(store));
+    NumberRepository::new(Arc::clone(store), Arc::clone(clock), settings)
 }
 
 /// The HTTP face over a store. Its jobs go on until `stop`.
@@ -151,6 +172,7 @@ pub(super) async fn build_api(
         rate: config.rate_limit,
         jobs: build_jobs(config, store, service.clone(), stop.clone()),
         changes: config.changes.clone(),
+        webhooks: Webhooks::new(&numbers(store, &clock), &config.webhooks, Arc::clone(&clock)),
         stop,
         follower,
         requests: RequestRepository::new(Arc::clone(store), Arc::clone(&clock)),

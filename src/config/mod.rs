@@ -24,6 +24,7 @@ use crate::{
     store::{couchdb::CouchConfig, sqlite::SqliteConfig},
     tasks::TasksConfig,
     telemetry::LogConfig,
+    webhooks::WebhooksConfig,
 };
 
 /// Every setting with its default and its meaning.
@@ -47,6 +48,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// How changes are told.
     pub changes: ChangesConfig,
+    /// How others are told of them.
+    pub webhooks: WebhooksConfig,
     /// How often a client may ask.
     pub rate_limit: LimitConfig,
     /// Where metrics are shown.
@@ -223,6 +226,7 @@ impl Config {
         self.jobs.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         self.tasks.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         self.follower.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+        self.webhooks.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         let changes = self.changes.check(self.http.request_timeout_ms);
         changes.map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         if self.uses_couchdb() {

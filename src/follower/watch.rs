@@ -42,6 +42,13 @@ impl FollowerWatch {
         })
     }
 
+    /// Whether this process is the one that follows.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.as_ref().is_some_and(|seen| seen.here)
+    }
+
     /// Why the process is degraded, if it is.
     #[must_use]
     pub fn degraded(&self) -> Option<String> {

@@ -7,10 +7,11 @@ use futures::{StreamExt, stream};
 use super::{
     NumberRepository, RepositoryError,
     journal::{Found, PlannedSet, RecordedSet, Resolution},
+    trail::{Entry, Ground},
 };
 use crate::{
     domain::{E164, Number},
-    store::{CommitError, Committed, DbName, Expect, Kind, StoreError, WriteSet},
+    store::{CommitError, Committed, DbName, Expect, Kind, StoreError, Write, WriteSet},
 };
 
 /// How often a set is looked at again because a copy was changed in between.
@@ -47,10 +48,11 @@ pub enum Way {
 impl NumberRepository {
     /// Writes what was planned, expecting what was read then. One result per set, in order.
     pub async fn carry_out_planned(&self, sets: &[PlannedSet]) -> Vec<Applied> {
-        let writes = sets.iter().map(PlannedSet::write_set).collect();
+        let now = self.now();
+        let writes = sets.iter().map(|set| (set.entry(now), set.write_set())).collect();
         let mut results: Vec<Option<Applied>> = Vec::with_capacity(sets.len());
         let mut again = Vec::new();
-        for (place, outcome) in self.store.commit_many(writes).await.into_iter().enumerate() {
+        for (place, outcome) in self.trail.commit_many(writes).await.into_iter().enumerate() {
             results.push(first_outcome(outcome));
             if results[place].is_none() {
                 again.push(sets[place].recorded());
@@ -89,7 +91,8 @@ impl NumberRepository {
                 }
             }
             self.make_databases(&writes).await;
-            let outcomes = self.store.commit_many(writes).await;
+            let noted = |set: WriteSet| (found.entry(set.first(), self.now()), set);
+            let outcomes = self.trail.commit_many(writes.into_iter().map(noted).collect()).await;
             for (place, outcome) in places.into_iter().zip(outcomes) {
                 results[place] = match outcome {
                     Ok(_) => Some(Applied::Written),
@@ -206,6 +209,15 @@ impl NumberRepository {
 struct Reading {
     found: Found,
     failed: BTreeMap<String, StoreError>,
+}
+
+impl Reading {
+    /// The entry of a write over what was found.
+    fn entry(&self, write: Option<&Write>, now: i64) -> Option<Entry> {
+        let write = write?;
+        let found = self.found.get(&(write.db.to_string(), write.id.clone()));
+        Entry::of(found.map(Ground::of).unwrap_or_default(), write, now)
+    }
 }
 
 /// What became of a set at its first attempt; none when it has to be looked at.

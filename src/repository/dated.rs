@@ -5,26 +5,28 @@
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-use super::{NumberRepository, RepositoryError, events, offers, requests};
+use super::{ExpirySettings, NumberRepository, RepositoryError, events, offers, requests, trail};
 use crate::{domain::from_gregorian_seconds, store::DbName};
 
 impl NumberRepository {
-    /// The dated databases that nobody reads any more. Of the feed of changes the month that runs and
-    /// so many before it are kept.
+    /// The dated databases that nobody reads any more. Of the feed of changes, and of what is known of who
+    /// wrote numbers, the month that runs and so many before it are kept.
     ///
     /// # Errors
     ///
     /// [`RepositoryError::Store`].
     pub async fn expired_databases(
         &self,
-        feed_months: i64,
+        kept: &ExpirySettings,
     ) -> Result<Vec<String>, RepositoryError> {
         let now = self.now();
         let time = from_gregorian_seconds(now).unwrap_or_default();
+        let month = |name, months| (name, oldest_month(name, time, months));
         let kept = [
             (offers::DATABASES, offers::oldest_kept(now)),
             (requests::DATABASES, requests::oldest_kept(time)),
-            (events::DATABASES, oldest_feed(time, feed_months)),
+            month(events::DATABASES, kept.feed_months),
+            month(trail::DATABASES, kept.history_months),
         ];
         let mut expired = Vec::new();
         for (prefix, oldest) in kept {
@@ -53,10 +55,10 @@ fn is_before(db: &DbName, oldest: &DbName) -> bool {
         && db < oldest
 }
 
-fn oldest_feed(now: Timestamp, months: i64) -> DbName {
+fn oldest_month(name: &str, now: Timestamp, months: i64) -> DbName {
     let today = now.to_zoned(TimeZone::UTC).date();
     let oldest = today.first_of_month().checked_sub(months.months()).unwrap_or(Date::MIN);
-    DbName::new(format!("{}{}", events::DATABASES, oldest.strftime("%Y%m")))
+    DbName::new(format!("{name}{}", oldest.strftime("%Y%m")))
 }
 
 #[cfg(test)]
@@ -66,7 +68,10 @@ mod tests {
     #[test]
     fn the_month_that_runs_and_those_before_are_kept() {
         let check = |now: &str, months: i64, oldest: &str| {
-            assert_eq!(oldest_feed(now.parse().unwrap(), months).as_str(), oldest);
+            assert_eq!(
+                oldest_month(events::DATABASES, now.parse().unwrap(), months).as_str(),
+                oldest
+            );
         };
         check("2024-05-31T12:00:00Z", 3, "number_manager_feed-202402");
         check("2024-01-01T00:00:00Z", 1, "number_manager_feed-202312");

@@ -25,6 +25,8 @@ pub struct ExpirySettings {
     pub deleted: i64,
     /// How many months of the feed of changes are kept beside the one that runs (`feed_keep_months`).
     pub feed_months: i64,
+    /// The same of what is known of who wrote numbers (`history_keep_months`).
+    pub history_months: i64,
 }
 
 impl ExpirySettings {
@@ -37,6 +39,7 @@ impl ExpirySettings {
             discovery: discovery * HOUR,
             deleted: days("deleted_expiry_d", 90)?,
             feed_months: whole(members, "feed_keep_months", 3, 1..=LONGEST_MONTHS)?,
+            history_months: whole(members, "history_keep_months", 12, 1..=LONGEST_MONTHS)?,
         })
     }
 }
@@ -56,20 +59,23 @@ mod tests {
     fn times_are_read_in_their_units() {
         let days = |days: i64| days * 86_400;
         let (aging, discovery, deleted) = (days(90), days(1), days(90));
-        let wanted = ExpirySettings { aging, discovery, deleted, feed_months: 3 };
+        let wanted =
+            ExpirySettings { aging, discovery, deleted, feed_months: 3, history_months: 12 };
         assert_eq!(read(json!({})), Ok(wanted));
         let members = json!({
             "aging_expiry_d": "7", "discovery_expiry_h": 2, "deleted_expiry_d": 0,
-            "feed_keep_months": 1,
+            "feed_keep_months": 1, "history_keep_months": 2,
         });
         let (aging, discovery, deleted) = (days(7), 7200, 0);
-        let wanted = ExpirySettings { aging, discovery, deleted, feed_months: 1 };
+        let wanted =
+            ExpirySettings { aging, discovery, deleted, feed_months: 1, history_months: 2 };
         assert_eq!(read(members), Ok(wanted));
         for (key, range) in [
             ("aging_expiry_d", "0 to 36500"),
             ("discovery_expiry_h", "1 to 876000"),
             ("deleted_expiry_d", "0 to 36500"),
             ("feed_keep_months", "1 to 1200"),
+            ("history_keep_months", "1 to 1200"),
         ] {
             let reason = format!("is not a whole number from {range}");
             let wanted = format!("setting `{key}` cannot be used: {reason}");

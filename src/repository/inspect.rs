@@ -7,13 +7,15 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{
     NumberRepository, RepositoryError,
     codec::{self, Owners},
-    mirror, write_id,
+    mirror,
+    trail::{Entry, Ground},
+    write_id,
 };
 use crate::{
     domain::{AccountId, E164, Number, NumberDatabase, account_database, number_database},
     store::{
-        Application, Body, DbName, Document, IdRange, Kind, Lookup, Order, Query, Question, Rev,
-        WRITE_ID, Write,
+        Application, Body, DbName, Document, Expect, IdRange, Kind, Lookup, Order, Query, Question,
+        Rev, WRITE_ID, Write,
     },
 };
 
@@ -205,16 +207,29 @@ impl NumberRepository {
         if !seen.versions.iter().any(|version| version.rev == rev) {
             return Ok(false);
         }
-        self.remove_versions(id, &seen, rev).await?;
+        let entry = self.entry_of_keeping(id, &seen, rev);
+        self.remove_versions(id, &seen, rev, entry).await?;
         Ok(true)
     }
 
-    /// Removes the versions that were seen but one; one that came since stays.
+    /// The entry of what becomes of a number when this version is kept; none when it counts already.
+    fn entry_of_keeping(&self, id: &E164, seen: &Inspection, rev: &str) -> Option<Entry> {
+        let counted = seen.versions.first().filter(|version| version.rev != rev)?;
+        let kept = seen.versions.iter().find(|version| version.rev == rev)?;
+        let ground = Ground::live(&counted.body, Some(&Rev::new(counted.rev.as_str())));
+        let db = DbName::new(number_database(id));
+        let write = Write::put(db, id.as_str(), Expect::Absent, kept.body.clone());
+        Some(Entry::of(ground, &write, self.now())?.at(self.now()))
+    }
+
+    /// Removes the versions that were seen but one; one that came since stays. What is noted of it comes
+    /// before the first.
     pub(super) async fn remove_versions(
         &self,
         id: &E164,
         seen: &Inspection,
         rev: &str,
+        mut entry: Option<Entry>,
     ) -> Result<(), RepositoryError> {
         let accounts = seen.named(BTreeSet::new());
         let db = DbName::new(number_database(id));
@@ -224,7 +239,7 @@ impl NumberRepository {
             tombstone.insert(WRITE_ID.to_owned(), write_id().into());
             let lost = Rev::new(version.rev.as_str());
             let write = Write::delete(db.clone(), id.as_str(), lost, tombstone);
-            match self.store.commit(vec![write]).await {
+            match self.trail.commit(entry.take(), vec![write]).await {
                 Ok(_) => (),
                 Err(err) if err.error.kind == Kind::Conflict => {
                     return Err(RepositoryError::Conflict { id: id.to_string() });

@@ -10,7 +10,11 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{mirror::mirrored, write_id};
+use super::{
+    mirror::mirrored,
+    trail::{Entry, Ground},
+    write_id,
+};
 use crate::store::{
     Body, Change, DbName, Expect, Lookup, SharedStore, WRITE_ID, Write, WriteSet,
     dry_run::{Before, DryRunStore, Planned},
@@ -129,6 +133,22 @@ impl PlannedSet {
         self.0.iter().map(write).collect()
     }
 
+    /// The entry of its first write.
+    pub(super) fn entry(&self, now: i64) -> Option<Entry> {
+        let head = &self.0[0];
+        let rev = match &head.expect {
+            Expect::At(rev) => Some(rev),
+            Expect::Absent => None,
+        };
+        let ground = match &head.before {
+            Before::Members(body) => Ground::live(body, rev),
+            Before::Unread => Ground::live(&Body::new(), rev),
+            Before::Tombstone(left) => Ground::left(left),
+            Before::Nothing => Ground::default(),
+        };
+        Entry::of(ground, self.write_set().first()?, now)
+    }
+
     /// The set as it is recorded.
     #[must_use]
     pub fn recorded(&self) -> RecordedSet {
@@ -153,13 +173,13 @@ impl Recorded {
                 let told = if copy { None } else { Some(differing(after, before)) };
                 (Some(differing(before, after)), told, None)
             }
-            (Before::Nothing | Before::Unread, Change::Put(after)) => {
+            (Before::Nothing | Before::Tombstone(_) | Before::Unread, Change::Put(after)) => {
                 (None, (!copy).then(|| after.clone()), None)
             }
             (Before::Members(before), Change::Delete(left)) => {
                 (Some(before.clone()), None, Some(left.clone()))
             }
-            (Before::Nothing | Before::Unread, Change::Delete(left)) => {
+            (Before::Nothing | Before::Tombstone(_) | Before::Unread, Change::Delete(left)) => {
                 (None, None, Some(left.clone()))
             }
         };

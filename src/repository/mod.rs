@@ -8,7 +8,8 @@
 //! about those that are being bought, `disconnects` about those that are given back, `dated` about the databases that are dropped whole. `jobs` and
 //! `journal` hold long work and what it writes, `carry_out` does it. `feeds` is what changed in
 //! databases, for who keeps the copies true; `events` is what became of numbers, for who wants to be
-//! told; `digest` is what documents come to, for who compares them.
+//! told; `digest` is what documents come to, for who compares them; `trail` is who wrote numbers, and how;
+//! `webhooks` is who is told of changes by calls.
 
 mod accounts;
 mod audits;
@@ -40,8 +41,10 @@ mod search_settings;
 mod settings;
 mod settings_documents;
 mod stock;
+mod trail;
 mod transfer;
 mod views;
+mod webhooks;
 
 pub use crate::store::{Application, LocalWrites, Seq};
 pub use accounts::{Account, AccountRepository, BelowPage};
@@ -82,7 +85,9 @@ pub use search_settings::{AccountSearch, DirectorySettings, SearchSettings};
 pub use settings::{Settings, SettingsError, SettingsRepository};
 pub use settings_documents::{SettingsDocument, SettingsName};
 pub use stock::{Generated, StockItem};
+pub use trail::{Caller, Entry, History, HistoryKey, Origin, Side};
 pub use transfer::{Arrival, Moved, TransferRepository};
+pub use webhooks::{Progress, Receiver, StoredProgress, WebhookRepository};
 
 use crate::{
     domain::ConfigurationError,

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{ACCOUNTS_DATABASE, NumberRepository, RepositoryError, SETTINGS_DATABASE, charges};
+use super::{
+    ACCOUNTS_DATABASE, NumberRepository, RepositoryError, SETTINGS_DATABASE, charges,
+    trail::{self, Entry, Ground, Trail},
+};
 use crate::store::{
     Body, CommitError, DbName, Document, Expect, IdRange, Kind, Lookup, Order, Query, Question,
     SharedStore, StoreError, Write,
@@ -11,13 +14,14 @@ use crate::store::{
 
 /// Where the names of databases begin whose documents are moved: all but the keys, the jobs and what is
 /// only remembered for a while.
-const PREFIXES: [&str; 6] = [
+const PREFIXES: [&str; 7] = [
     SETTINGS_DATABASE,
     ACCOUNTS_DATABASE,
     "account/",
     "numbers/",
     "port_requests",
     charges::PREFIX,
+    trail::DATABASES,
 ];
 /// How long the name of an account's database is; those of its months are longer.
 const ACCOUNT_NAME: usize = "account/".len() + 34;
@@ -26,6 +30,10 @@ const ACCOUNT_NAME: usize = "account/".len() + 34;
 #[derive(Clone, Debug)]
 pub struct TransferRepository {
     store: SharedStore,
+    /// What commits, and notes who brings numbers in.
+    trail: Trail,
+    /// The time that it says.
+    now: i64,
 }
 
 /// A document that is moved.
@@ -53,10 +61,10 @@ pub enum Arrival {
 }
 
 impl TransferRepository {
-    /// Documents of this store.
+    /// Documents of this store; nothing is noted of what comes in, since entries come with it.
     #[must_use]
     pub fn new(store: SharedStore) -> Self {
-        Self { store }
+        Self { trail: Trail::silent(store.clone()), store, now: 0 }
     }
 
     /// The databases whose documents are moved, in order.
@@ -143,7 +151,7 @@ impl TransferRepository {
     /// Commits writes of one document each; a database that is not there is made.
     async fn commit(&self, sets: Vec<Vec<Write>>) -> Vec<Result<(), StoreError>> {
         let outcome = |done: Result<_, CommitError>| done.map(|_| ()).map_err(|err| err.error);
-        let done = self.store.commit_many(sets.clone()).await;
+        let done = self.trail.commit_many(sets.iter().map(|set| self.noted(set)).collect()).await;
         let mut outcomes: Vec<_> = done.into_iter().map(outcome).collect();
         let lacks = |it: &Result<(), StoreError>| {
             it.as_ref().is_err_and(|err| err.kind == Kind::NoDatabase)
@@ -157,14 +165,20 @@ impl TransferRepository {
                 made.insert(db, self.store.create_database(db).await.is_ok());
             }
         }
-        let again: Vec<Vec<Write>> = places.iter().map(|place| sets[*place].clone()).collect();
+        let again: Vec<_> = places.iter().map(|place| self.noted(&sets[*place])).collect();
         if !again.is_empty() {
-            let done = self.store.commit_many(again).await;
+            let done = self.trail.commit_many(again).await;
             for (place, done) in places.into_iter().zip(done) {
                 outcomes[place] = outcome(done);
             }
         }
         outcomes
+    }
+
+    /// A set with its entry. A document that says when it was changed was not changed then.
+    fn noted(&self, set: &[Write]) -> (Option<Entry>, Vec<Write>) {
+        let entry = set.first().and_then(|write| Entry::of(Ground::default(), write, self.now));
+        (entry.map(|entry| entry.at(self.now)), set.to_vec())
     }
 }
 
@@ -176,9 +190,9 @@ fn of_itself(mut body: Body) -> Body {
 }
 
 impl NumberRepository {
-    /// The documents of the same store, to be moved.
+    /// The documents of the same store, to be moved; who brings numbers in is noted.
     #[must_use]
     pub fn transfer(&self) -> TransferRepository {
-        TransferRepository::new(self.store.clone())
+        TransferRepository { store: self.store.clone(), trail: self.trail.clone(), now: self.now() }
     }
 }

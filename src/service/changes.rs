@@ -92,7 +92,11 @@ impl NumberService {
     }
 
     /// Whether the actor may act for an account. Of one that is gone nobody knows who could.
-    async fn is_ruled(&self, actor: &Actor, account: Option<&str>) -> Result<bool, Error> {
+    pub(super) async fn is_ruled(
+        &self,
+        actor: &Actor,
+        account: Option<&str>,
+    ) -> Result<bool, Error> {
         let Some(Ok(account)) = account.map(AccountId::parse) else { return Ok(false) };
         if actor.account.as_ref() == Some(&account) {
             return Ok(true);

@@ -58,8 +58,8 @@ impl NumberService {
     /// Those of every read.
     pub async fn expire_databases(&self, live: Option<&Self>) -> Result<PageOutcome, Error> {
         let mut outcome = PageOutcome::default();
-        let months = self.settings.get().await?.expiry.feed_months;
-        for database in self.numbers.expired_databases(months).await? {
+        let settings = self.settings.get().await?;
+        for database in self.numbers.expired_databases(&settings.expiry).await? {
             if let Some(live) = live {
                 live.numbers.drop_dated(&database).await?;
             }

@@ -33,6 +33,7 @@ mod fix;
 mod fix_account;
 mod generate;
 mod giving_back;
+mod history;
 mod identify;
 mod list;
 mod lookup;
@@ -121,8 +122,9 @@ pub use crate::{
     carriers::CarrierError,
     providers::ProviderError,
     repository::{
-        Account, Application, Claim, Claimed, Cursor, Disconnect, EventPage, FoundCopy, Inspection,
-        LastAudit, Port, Purchase, RequestRepository, Sum, Summed, Version,
+        Account, Application, Caller, Claim, Claimed, Cursor, Disconnect, Entry, EventPage,
+        FoundCopy, History, HistoryKey, Inspection, LastAudit, Origin, Port, Purchase,
+        RequestRepository, Side, Sum, Summed, Version,
     },
 };
 use crate::{
@@ -243,6 +245,12 @@ impl NumberService {
     #[must_use]
     pub fn with_carriers(self, outside: OutsideCarriers) -> Self {
         Self { outside, ..self }
+    }
+
+    /// The same service, which notes who writes a number before it is written.
+    #[must_use]
+    pub fn with_trail(self) -> Self {
+        Self { numbers: self.numbers.with_trail(), ..self }
     }
 
     /// The same service with other providers of features.

@@ -18,11 +18,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("service", &["domain", "repository", "carriers", "providers"]),
     ("jobs", &["domain", "repository", "service"]),
     ("follower", &["domain", "repository"]),
+    ("webhooks", &["domain", "repository"]),
     ("maintenance", &["domain", "service", "jobs"]),
     ("tasks", &["domain", "repository", "service", "jobs"]),
     ("sup", &["domain", "service"]),
-    ("api", &["domain", "telemetry", "auth", "service", "jobs", "tasks", "follower", "sup"]),
-    ("config", &["store", "telemetry", "auth", "jobs", "tasks", "follower", "api"]),
+    (
+        "api",
+        &["domain", "telemetry", "auth", "service", "jobs", "tasks", "follower", "webhooks", "sup"],
+    ),
+    ("config", &["store", "telemetry", "auth", "jobs", "tasks", "follower", "webhooks", "api"]),
     (
         "cli",
         &[
@@ -36,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "service",
             "jobs",
             "follower",
+            "webhooks",
             "maintenance",
             "tasks",
             "sup",

@@ -26,7 +26,8 @@ use super::{
 use crate::{
     domain::{Actor, Clock},
     repository::{
-        ActiveJob, Job, JobRepository, JobState, JournalPart, RepositoryError, Tally, Wanted,
+        ActiveJob, Job, JobRepository, JobState, JournalPart, Origin, RepositoryError, Tally,
+        Wanted,
     },
     service::{Error, NumberService},
 };
@@ -551,6 +552,7 @@ impl Desk {
             concurrency: self.limits.concurrency,
             pause_ms: 0,
             asked_by: String::new(),
+            asked_with: Origin::token(),
             state: JobState::Queued,
             wanted: None,
             created: self.clock.now().to_string(),

@@ -14,7 +14,7 @@ use crate::{
         replay::scope_of,
         runner::Run,
     },
-    repository::{Job, JobFailure, JobState, RepositoryError, Tally, Wanted},
+    repository::{Job, JobFailure, JobState, Origin, RepositoryError, Tally, Wanted},
     service::Error,
 };
 
@@ -35,7 +35,8 @@ impl Desk {
         };
         let job = keeper.job().await;
         tracing::info!(job = id, operation = job.operation, "a job runs here");
-        let running = self.work_through(&keeper, &job, work, narrator);
+        let origin = Origin::of_job(&job);
+        let running = origin.during(self.work_through(&keeper, &job, work, narrator));
         let renewing = self.renew(&keeper);
         let ended = tokio::select! {
             ended = running => ended,

@@ -153,6 +153,9 @@ pub struct Job {
     pub pause_ms: u64,
     /// Who asked for it.
     pub asked_by: String,
+    /// The name of the token that it was asked for with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_with: Option<String>,
     /// Where it stands.
     pub state: JobState,
     /// What somebody wants of it.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{AccountId, E164},
-    repository::charges::ChargeCopy,
+    repository::{charges::ChargeCopy, trail::Entry},
     store::{Change, CommitError, Committed, DbName, Kind, Lookup, StoreError, Write},
 };
 
@@ -152,8 +152,11 @@ impl NumberRepository {
     /// Commits every number with its copies; where a number database is missing, makes it and
     /// commits those numbers again.
     async fn commit(&self, waiting: &[Waiting]) -> Vec<Result<Committed, CommitError>> {
-        let set = |(stored, number): &Waiting| stored.write_set(number.clone());
-        let mut outcomes = self.store.commit_many(waiting.iter().map(set).collect()).await;
+        let set = |(stored, number): &Waiting| {
+            let entry = Entry::of(stored.ground.clone(), number, self.now());
+            (entry, stored.write_set(number.clone()))
+        };
+        let mut outcomes = self.trail.commit_many(waiting.iter().map(set).collect()).await;
         let mut again = BTreeMap::<DbName, Vec<usize>>::new();
         for (place, outcome) in outcomes.iter().enumerate() {
             if outcome
@@ -170,7 +173,7 @@ impl NumberRepository {
         let places: Vec<usize> = made.buffer_unordered(PARALLEL_LOOKUPS).concat().await;
         if !places.is_empty() {
             let sets = places.iter().map(|place| set(&waiting[*place])).collect();
-            for (place, outcome) in places.into_iter().zip(self.store.commit_many(sets).await) {
+            for (place, outcome) in places.into_iter().zip(self.trail.commit_many(sets).await) {
                 outcomes[place] = outcome;
             }
         }

@@ -136,7 +136,7 @@ impl NumberRepository {
         else {
             return Ok(false);
         };
-        self.remove_versions(id, &seen, &winner.rev).await?;
+        self.remove_versions(id, &seen, &winner.rev, None).await?;
         Ok(true)
     }
 }

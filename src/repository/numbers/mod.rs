@@ -52,6 +52,7 @@ use super::{
     codec::{self, Owners, UndecodableField},
     journal::Plan,
     mirror::{self, Mirror, MirrorStatus},
+    trail::{Ground, Trail},
 };
 use crate::{
     domain::{AccountId, Clock, E164, Number, gregorian_seconds, number_database},
@@ -66,6 +67,8 @@ pub struct NumberRepository {
     pub(super) settings: SettingsRepository,
     /// The database of charges that is known to be there.
     pub(super) month: Arc<Mutex<Option<DbName>>>,
+    /// What commits numbers, and notes who writes them.
+    pub(super) trail: Trail,
 }
 
 /// What was found under a number's id.
@@ -94,7 +97,14 @@ impl NumberRepository {
     /// Numbers of this store. The settings say which carrier documents have that name none.
     #[must_use]
     pub fn new(store: SharedStore, clock: Arc<dyn Clock>, settings: SettingsRepository) -> Self {
-        Self { store, clock, settings, month: Arc::default() }
+        let trail = Trail::silent(store.clone());
+        Self { store, clock, settings, month: Arc::default(), trail }
+    }
+
+    /// The same, which notes who writes a number before it is written.
+    #[must_use]
+    pub fn with_trail(self) -> Self {
+        Self { trail: Trail::keeping(self.store.clone()), ..self }
     }
 
     /// The time now, in Gregorian seconds.
@@ -160,6 +170,7 @@ impl NumberRepository {
         found: Lookup,
         mirrors: BTreeMap<AccountId, Mirror>,
     ) -> Result<Opened, RepositoryError> {
+        let ground = Ground::of(&found);
         let owners = match found {
             Lookup::Live(document) => {
                 let number = self.decode(id, &document.body)?;
@@ -168,14 +179,14 @@ impl NumberRepository {
             Lookup::Deleted(tombstone) => codec::tombstone_owners(&tombstone.body),
             Lookup::Missing => Owners::default(),
         };
-        Ok(Opened::Vacant(Vacancy { owners, mirrors }))
+        Ok(Opened::Vacant(Vacancy { owners, mirrors, ground }))
     }
 
     /// The same repository over a store that keeps its writes to itself.
     #[must_use]
     pub fn rehearsal(&self) -> Self {
         let store: SharedStore = Arc::new(DryRunStore::new(self.store.clone()));
-        Self { store, month: Arc::default(), ..self.clone() }
+        self.over(store)
     }
 
     /// As [`NumberRepository::rehearsal`], with what would have been written. For a page of documents:
@@ -183,7 +194,13 @@ impl NumberRepository {
     #[must_use]
     pub fn planning(&self) -> (Self, Plan) {
         let (plan, store) = Plan::over(self.store.clone());
-        (Self { store, month: Arc::default(), ..self.clone() }, plan)
+        (self.over(store), plan)
+    }
+
+    /// The same over a store where nothing happens, of which nothing is noted.
+    fn over(&self, store: SharedStore) -> Self {
+        let trail = Trail::silent(store.clone());
+        Self { store, month: Arc::default(), trail, ..self.clone() }
     }
 
     /// What the copy of a number in its owner's database, and in other databases that were read,

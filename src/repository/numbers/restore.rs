@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::AccountId,
-    repository::{charges, codec::Owners},
+    repository::{charges, codec::Owners, trail::Ground},
     store::{DbName, Lookup},
 };
 
@@ -94,6 +94,7 @@ impl NumberRepository {
         let Counterpart { copy: Source { number, document: copy }, found } = counterpart;
         let mut base = copy.body.clone();
         let mirrors = BTreeMap::from([(account.clone(), Mirror::new(Lookup::Live(copy)))]);
+        let ground = Ground::of(&found);
         let owners = match found {
             Lookup::Live(document) => {
                 let current = self.decode(&number.id, &document.body)?;
@@ -113,7 +114,7 @@ impl NumberRepository {
             Lookup::Deleted(tombstone) => codec::tombstone_owners(&tombstone.body),
             Lookup::Missing => Owners::default(),
         };
-        let mut stored = Vacancy { owners, mirrors }.fill(number);
+        let mut stored = Vacancy { owners, mirrors, ground }.fill(number);
         stored.base = base;
         // What the copy says of a charge may never have been noted.
         stored.is_settled = false;

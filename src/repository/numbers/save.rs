@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{AccountId, Charge},
-    repository::{charges, write_id},
+    repository::{charges, trail::Entry, write_id},
     store::{Change, CommitError, Committed, Kind, Rev, Write},
 };
 
@@ -227,11 +227,13 @@ impl NumberRepository {
         number: Write,
     ) -> Result<(Rev, MirrorStatus), RepositoryError> {
         let id = stored.number.id.clone();
+        let entry = Entry::of(stored.ground.clone(), &number, self.now());
         let mut gone: Vec<String> = Vec::new();
         for _ in 0..TRIES {
             let mut set = stored.write_set(number.clone());
             set.retain(|write| !gone.iter().any(|gone| gone == write.db.as_str()));
-            let CommitError { mut applied, failed, error } = match self.store.commit(set).await {
+            let done = self.trail.commit(entry.clone(), set).await;
+            let CommitError { mut applied, failed, error } = match done {
                 Ok(done) if gone.is_empty() => return Ok(finished(done)),
                 Ok(done) => return Ok((finished(done).0, MirrorStatus::Pending)),
                 Err(err) => err,

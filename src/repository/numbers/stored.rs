@@ -11,6 +11,7 @@ use crate::{
         charges::ChargeCopy,
         codec::{self, Owners},
         mirror::{Mirror, MirrorStatus},
+        trail::Ground,
     },
     store::{Body, Change, Document, Expect, Rev, WRITE_ID, Write, WriteSet},
 };
@@ -24,6 +25,8 @@ pub struct Stored {
     pub(super) must_be_written: bool,
     pub(super) expect: Expect,
     pub(super) base: Body,
+    /// What was read, as it is noted.
+    pub(super) ground: Ground,
     pub(super) mirrors: BTreeMap<AccountId, Mirror>,
     /// Who owned it by the document or the tombstone that was read.
     pub(super) owners: Owners,
@@ -38,6 +41,7 @@ pub struct Stored {
 pub struct Vacancy {
     pub(super) owners: Owners,
     pub(super) mirrors: BTreeMap<AccountId, Mirror>,
+    pub(super) ground: Ground,
 }
 
 /// Accounts whose copies were not read yet.
@@ -58,6 +62,7 @@ impl Stored {
         Self {
             before: Some(number.clone()),
             must_be_written: false,
+            ground: Ground::live(&document.body, Some(&document.rev)),
             number,
             owners: Owners { owner, previous_owner },
             expect: Expect::At(document.rev),
@@ -176,6 +181,7 @@ impl Vacancy {
             must_be_written: true,
             expect: Expect::Absent,
             base: Body::new(),
+            ground: self.ground,
             mirrors: self.mirrors,
             owners: self.owners,
             conflicts: 0,

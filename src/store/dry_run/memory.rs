@@ -37,9 +37,8 @@ impl Known {
         match self {
             Self::Read(Lookup::Live(document)) => Before::Members(document.body.clone()),
             Self::Revision(Some(_)) => Before::Unread,
-            Self::Read(Lookup::Deleted(_) | Lookup::Missing) | Self::Revision(None) => {
-                Before::Nothing
-            }
+            Self::Read(Lookup::Deleted(left)) => Before::Tombstone(left.body.clone()),
+            Self::Read(Lookup::Missing) | Self::Revision(None) => Before::Nothing,
         }
     }
 }

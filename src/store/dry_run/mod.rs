@@ -65,6 +65,8 @@ pub struct Planned {
 pub enum Before {
     /// There was none.
     Nothing,
+    /// There was none, but for what a deleted one left.
+    Tombstone(Body),
     /// Its members.
     Members(Body),
     /// Only its revision was read.

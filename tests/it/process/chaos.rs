@@ -32,7 +32,7 @@ use crate::support::{
 /// How many runs there are when nobody says so.
 const RUNS: u64 = 14;
 /// The most steps that are waited for before the process is killed.
-const STEPS: u64 = 7;
+const STEPS: u64 = 8;
 /// The longest that a process lives where its steps cannot be told apart, in microseconds.
 const LIFE_US: u64 = 60_000;
 

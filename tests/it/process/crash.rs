@@ -20,7 +20,7 @@ use crate::support::{
 };
 
 /// The most steps that any operation here has.
-const STEPS: usize = 9;
+const STEPS: usize = 12;
 
 /// A request.
 type Request = (Method, String, Value);
@@ -153,7 +153,7 @@ async fn cut_off_from_the_store_at_each_step(
     home.through(proxy.host());
     let store = home.prepared_store().await;
     let service = home.start().await;
-    for step in 0..3 {
+    for step in 0..5 {
         let numbers = numbers(step);
         let (before, request) = operation(&numbers);
         for request in before {

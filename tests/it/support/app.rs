@@ -30,6 +30,7 @@ use number_manager::{
     store::{SharedStore, sqlite::SqliteStore},
     tasks::{self, TasksConfig},
     telemetry::Metrics,
+    webhooks::{Webhooks, WebhooksConfig},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -193,6 +194,7 @@ impl TestApp {
                 batch_bytes: 8_000_000,
             },
             changes: ChangesConfig { heartbeat_ms: 200, poll_ms: 20, wait_max_s: 4, streams: 3 },
+            webhooks: webhooks(&store, &shared),
             stop: stop.clone(),
             rate,
             requests: RequestRepository::new(store.clone(), shared.clone()),
@@ -266,6 +268,29 @@ impl TestApp {
     /// Begins a GET.
     pub(crate) fn get(&self, path: &str) -> Ask<'_> {
         self.ask(Method::GET, path)
+    }
+}
+
+/// Receivers at hosts of this machine.
+fn webhooks(store: &SharedStore, clock: &Arc<dyn Clock>) -> Webhooks {
+    let settings = SettingsRepository::new(store.clone());
+    let numbers = NumberRepository::new(store.clone(), clock.clone(), settings);
+    Webhooks::new(&numbers, &webhooks_config(), clock.clone())
+}
+
+/// The rules by which they are called.
+pub(crate) fn webhooks_config() -> WebhooksConfig {
+    WebhooksConfig {
+        allowed_hosts: ["127.0.0.1", "hooks.example.com"].map(str::to_owned).to_vec(),
+        allow_http: true,
+        allow_private: true,
+        receivers: 3,
+        batch: 2,
+        timeout_ms: 300,
+        poll_ms: 20,
+        retry_ms: 20,
+        retry_max_ms: 40,
+        ..WebhooksConfig::default()
     }
 }
 
