@@ -21,7 +21,7 @@ use std::{
 
 use futures::future::join_all;
 use reqwest::{Client, Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{Outcome, Server, Service, per_second, spread};
 use tokio::{
     task::JoinSet,

@@ -65,9 +65,9 @@ pub(super) fn build_service(
     let accounts = AccountRepository::new(Arc::clone(store));
     let rule = if config.manages_accounts() { AccountRule::Ours } else { AccountRule::Foreign };
     let features = FeatureSettingsRepository::new(Arc::clone(store));
-    NumberService::new(numbers, accounts, settings, rule, features)
-        .with_carriers(OutsideCarriers::standard())
-        .with_trail()
+    let service = NumberService::new(numbers, accounts, settings, rule, features)
+        .with_carriers(OutsideCarriers::standard());
+    if config.history.enabled { service.with_trail() } else { service }
 }
 
 /// The system's clock.

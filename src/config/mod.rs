@@ -58,6 +58,8 @@ pub struct Config {
     pub token: TokenConfig,
     /// What may be done with accounts.
     pub accounts: AccountsConfig,
+    /// Whether it is kept who writes numbers.
+    pub history: HistoryConfig,
     /// What jobs may take.
     pub jobs: JobsConfig,
     /// What tables may take.
@@ -84,6 +86,14 @@ pub struct MetricsConfig {
 pub struct AccountsConfig {
     /// Whether they can be created.
     pub manage: Manage,
+}
+
+/// Whether it is kept who writes numbers.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryConfig {
+    /// Whether it is; each write of a number is one more write then.
+    pub enabled: bool,
 }
 
 /// Whether accounts can be created.

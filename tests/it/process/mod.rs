@@ -8,6 +8,7 @@ mod doctor;
 mod doubt;
 mod follower;
 mod full;
+mod history;
 mod jobs;
 mod keys;
 mod kill;
