@@ -47,6 +47,9 @@ const PAGE: usize = 1_000;
 const BLOCK: usize = 10;
 /// For how long reads are timed, in seconds.
 const TIMED: u64 = 5;
+/// For how long they are not timed at first, in seconds: what was being written when they began is
+/// written to its end.
+const UNTIMED: u64 = 2;
 /// How many clients read meanwhile.
 const READERS: usize = 4;
 
@@ -304,46 +307,69 @@ async fn against_couchdb(url: &str, raw: &Raw) -> Outcome<()> {
     Ok(())
 }
 
-/// How long reads of single numbers take while nothing runs, and while a job does: with what is set by
-/// default, and with small pages and pauses.
+/// How long reads of single numbers take while nothing runs, and while a job does, in turns: with what
+/// is set by default, and with small pages and pauses.
 async fn politeness(service: &Arc<Service>, raw: &Raw) -> Outcome<()> {
     let numbers: Vec<String> =
         raw.size.names().flat_map(|name| raw.size.of_database(&name)).map(|(it, _)| it).collect();
-    let idle = latencies(service, &numbers, Duration::from_secs(TIMED)).await?;
-    println!("reads of single numbers, {READERS} clients: p99 {:.1} ms idle", p99(&idle));
+    // The index follows what was written before it is asked.
+    service.send(Method::GET, "maintenance/carrier_usage", Value::Null).await?;
     let gentle = json!({"page_size": 20, "concurrency": 1, "pause_ms": 100});
-    for (what, options) in [("as it is by default", json!({})), ("with pauses", gentle)] {
-        let mut busy = Vec::new();
-        for (source, target) in [
-            ("knm_simwood", "knm_bandwidth2"),
-            ("knm_telnyx", "knm_bandwidth2"),
-            ("knm_bandwidth2", "knm_simwood"),
-        ] {
-            let mut data = conversion(source, target);
-            data["options"] = options.clone();
-            let job = service.send(Method::POST, "maintenance/convert_carrier", data).await?;
-            let id = job["data"]["id"].as_str().ok_or("no job")?.to_owned();
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let times = latencies(service, &numbers, Duration::from_secs(TIMED)).await?;
-            let path = format!("jobs/{id}");
-            let job = service.send(Method::GET, &path, Value::Null).await?;
-            let was_busy = job["data"]["state"] == "running";
-            if was_busy {
-                busy = times;
-                let _ = service.send(Method::DELETE, &path, Value::Null).await;
-            }
-            service.send(Method::GET, &format!("{path}?wait=25"), Value::Null).await?;
-            if was_busy {
-                break;
+    let ways = [("as it is by default", json!({})), ("with pauses", gentle)];
+    let mut beside = [Vec::new(), Vec::new()];
+    let mut idle = Vec::new();
+    for _ in 0..raw.size.rounds.max(3) {
+        let alone = p99(&latencies(service, &numbers, Duration::from_secs(TIMED)).await?);
+        for ((what, options), ratios) in ways.iter().zip(&mut beside) {
+            match beside_job(service, &numbers, options).await? {
+                Some(busy) => ratios.push(busy / alone),
+                None => println!("beside a job {what}: it ended too soon to tell"),
             }
         }
-        if busy.is_empty() {
-            println!("beside a job {what}: it ended too soon to tell");
-        } else {
-            println!("beside a job {what}: p99 {:.1} ms", p99(&busy));
-        }
+        idle.push(alone);
+    }
+    let (median, low, high) = spread(&mut idle);
+    println!(
+        "reads of single numbers, {READERS} clients: p99 {median:.1} ms idle ({low:.1} to {high:.1})"
+    );
+    for ((what, _), mut ratios) in ways.into_iter().zip(beside) {
+        let (median, low, high) = spread(&mut ratios);
+        println!(
+            "p99 beside a job {what}: {median:.1} of idle (lowest {low:.1}, highest {high:.1})"
+        );
     }
     Ok(())
+}
+
+/// The p99 of reads, in milliseconds, while a conversion runs; none when it ended before they did.
+async fn beside_job(
+    service: &Arc<Service>,
+    numbers: &[String],
+    options: &Value,
+) -> Outcome<Option<f64>> {
+    for (source, target) in [
+        ("knm_simwood", "knm_bandwidth2"),
+        ("knm_telnyx", "knm_bandwidth2"),
+        ("knm_bandwidth2", "knm_simwood"),
+    ] {
+        let mut data = conversion(source, target);
+        data["options"] = options.clone();
+        let job = service.send(Method::POST, "maintenance/convert_carrier", data).await?;
+        let path = format!("jobs/{}", job["data"]["id"].as_str().ok_or("no job")?);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        latencies(service, numbers, Duration::from_secs(UNTIMED)).await?;
+        let times = latencies(service, numbers, Duration::from_secs(TIMED)).await?;
+        let job = service.send(Method::GET, &path, Value::Null).await?;
+        let was_busy = job["data"]["state"] == "running";
+        if was_busy {
+            let _ = service.send(Method::DELETE, &path, Value::Null).await;
+        }
+        service.send(Method::GET, &format!("{path}?wait=25"), Value::Null).await?;
+        if was_busy {
+            return Ok(Some(p99(&times)));
+        }
+    }
+    Ok(None)
 }
 
 fn p99(times: &[f64]) -> f64 {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex, MutexGuard},
+    sync::Mutex,
     time::{Instant, sleep},
 };
 
@@ -23,14 +23,6 @@ pub(super) struct Courtesy {
     /// How long a pause is, as a multiple of what the page took.
     pause: u32,
     turn: Mutex<()>,
-}
-
-/// What one page may do while all other jobs wait.
-#[derive(Debug)]
-pub(super) struct Turn<'a> {
-    begun: Instant,
-    courtesy: &'a Courtesy,
-    _alone: MutexGuard<'a, ()>,
 }
 
 impl Courtesy {
@@ -57,13 +49,25 @@ impl Courtesy {
         if self.is_asked() { wanted.min(self.page_size) } else { wanted }
     }
 
-    /// Waits for its turn, when there is a reason to take turns.
-    pub(super) async fn turn(&self) -> Option<Turn<'_>> {
+    /// What is written next of a page of which so many are written: all that is left, or a little of it
+    /// while somebody asks, since it may have been planned before.
+    pub(super) fn next_part<'s, T>(&self, page: &'s [T], written: usize) -> Option<&'s [T]> {
+        let left = page.get(written..)?;
+        left.get(..self.page_size(left.len())).filter(|part| !part.is_empty())
+    }
+
+    /// Does a part of a page, alone and with a pause behind it when there is a reason to take turns. The
+    /// pause is no longer than a request is remembered, since a database that does not answer can take
+    /// very long.
+    pub(super) async fn in_turn<T>(&self, part: impl Future<Output = T>) -> T {
         if !self.is_asked() {
-            return None;
+            return part.await;
         }
-        let alone = self.turn.lock().await;
-        Some(Turn { begun: Instant::now(), courtesy: self, _alone: alone })
+        let _alone = self.turn.lock().await;
+        let begun = Instant::now();
+        let done = part.await;
+        sleep(begun.elapsed().saturating_mul(self.pause).min(self.remembered)).await;
+        done
     }
 
     fn now(&self) -> u64 {
@@ -71,17 +75,10 @@ impl Courtesy {
     }
 }
 
-impl Turn<'_> {
-    /// Leaves the time to others before the next one has its turn; no longer than a request is
-    /// remembered, since a page of a database that does not answer can take very long.
-    pub(super) async fn rest(self) {
-        let Courtesy { pause, remembered, .. } = self.courtesy;
-        sleep(self.begun.elapsed().saturating_mul(*pause).min(*remembered)).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Notify;
+
     use super::*;
 
     #[test]
@@ -94,27 +91,55 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_written_in_small_parts_as_soon_as_somebody_asks() {
+        let courtesy = Courtesy::new(Duration::from_hours(1), 2, 3);
+        let page = [1, 2, 3, 4, 5];
+        assert_eq!(courtesy.next_part(&page, 0), Some(&page[..]));
+        courtesy.asked();
+        let parts = [0, 2, 4, 5, 6].map(|written| courtesy.next_part(&page, written));
+        assert_eq!(parts, [Some(&[1, 2][..]), Some(&[3, 4][..]), Some(&[5][..]), None, None]);
+    }
+
+    #[test]
     fn nothing_is_remembered_for_no_time() {
         let courtesy = Courtesy::new(Duration::ZERO, 20, 3);
         courtesy.asked();
         assert!(!courtesy.is_asked());
     }
+
     #[tokio::test]
     async fn turns_are_taken_one_by_one_with_a_pause_behind_each() {
         let courtesy = Courtesy::new(Duration::from_hours(1), 20, 3);
-        assert!(courtesy.turn().await.is_none());
         courtesy.asked();
         let begun = Instant::now();
-        let page = async || {
-            let turn = courtesy.turn().await.unwrap();
-            sleep(Duration::from_millis(10)).await;
-            let done = begun.elapsed();
-            turn.rest().await;
-            done.as_millis()
+        let part = || {
+            courtesy.in_turn(async {
+                sleep(Duration::from_millis(10)).await;
+                begun.elapsed().as_millis()
+            })
         };
-        let (one, other) = tokio::join!(page(), page());
-        // Page, pause, page, pause: no shorter, however slow the machine is.
+        let (one, other) = tokio::join!(part(), part());
+        // Part, pause, part, pause: no shorter, however slow the machine is.
         assert!(one >= 10 && other >= 50, "{one} {other}");
         assert!(begun.elapsed().as_millis() >= 80);
+    }
+
+    #[tokio::test]
+    async fn nobody_takes_turns_while_nobody_asks() {
+        let courtesy = Courtesy::new(Duration::from_hours(1), 20, 3);
+        let (one, other) = (Notify::new(), Notify::new());
+        // Each waits for the other one: in turns they never ended.
+        let both = async {
+            let first = courtesy.in_turn(async {
+                one.notify_one();
+                other.notified().await;
+            });
+            let second = courtesy.in_turn(async {
+                other.notify_one();
+                one.notified().await;
+            });
+            tokio::join!(first, second)
+        };
+        tokio::time::timeout(Duration::from_mins(1), both).await.unwrap();
     }
 }

@@ -183,25 +183,16 @@ impl Run<'_> {
             self.keeper.check()?;
             walk.take(&mut planned);
             let next = planned.place.next.clone();
-            let turn = self.courtesy.turn().await;
-            self.record(walk, &planned.recorded, &planned.place).await?;
+            let recording = self.record(walk, &planned.recorded, &planned.place);
+            self.courtesy.in_turn(recording).await?;
             // The next page is planned while this one is written: they have no number in common.
             let following = async {
-                match next {
-                    Some(after) => {
-                        let limit = self.courtesy.page_size(self.job.page_size);
-                        Some(self.plan(walk.unit, Some(after), limit).await)
-                    }
-                    None => None,
-                }
+                let after = next?;
+                let limit = self.courtesy.page_size(self.job.page_size);
+                let plan = self.plan(walk.unit, Some(after), limit);
+                Some(self.courtesy.in_turn(plan).await)
             };
-            let (written, following) = if let Some(turn) = turn {
-                let done = (self.write(&planned).await, following.await);
-                turn.rest().await;
-                done
-            } else {
-                tokio::join!(self.write(&planned), following)
-            };
+            let (written, following) = tokio::join!(self.write(&planned), following);
             let stale = walk.count(written);
             self.again(walk, &planned.place, stale).await?;
             self.close_rows(walk, &planned.place).await?;
@@ -312,7 +303,11 @@ impl Run<'_> {
             let recorded = planned.recorded.iter().filter(|set| open(set.id())).cloned().collect();
             (Cow::Owned(sets), Cow::Owned(recorded))
         };
-        let applied = self.service.carry_out_planned(&sets).await;
+        let mut applied = Vec::with_capacity(sets.len());
+        while let Some(part) = self.courtesy.next_part(&sets, applied.len()) {
+            let written = self.courtesy.in_turn(self.service.carry_out_planned(part)).await;
+            applied.extend(written);
+        }
         let outcomes = self.patiently(applied, &recorded).await;
         self.after_write(&recorded, &outcomes).await;
         let mut outcomes = outcomes.into_iter();
@@ -369,7 +364,11 @@ impl Run<'_> {
         let refused = self.before_write(sets).await;
         let open = sets.iter().filter(|set| !refused.contains_key(set.id()));
         let open: Vec<RecordedSet> = open.cloned().collect();
-        let applied = self.service.carry_out_recorded(&open, Way::Forward).await;
+        let mut applied = Vec::with_capacity(open.len());
+        while let Some(part) = self.courtesy.next_part(&open, applied.len()) {
+            let written = self.service.carry_out_recorded(part, Way::Forward);
+            applied.extend(self.courtesy.in_turn(written).await);
+        }
         let outcomes = self.patiently(applied, &open).await;
         // What was done before was done by this job.
         let outcomes: Vec<_> =

@@ -128,8 +128,20 @@ impl NumberService {
         &self,
         numbers: impl IntoIterator<Item = E164>,
     ) -> Result<Vec<(String, Error)>, Error> {
+        let numbers: Vec<E164> = numbers.into_iter().collect();
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
         let settings = &*self.settings.get().await?;
-        let held = numbers.into_iter().map(|number| async move {
+        // They are asked for all at once, since hardly any is being given back. One that cannot be read
+        // says nothing of the others: each is asked for by itself then.
+        let found = self.numbers.disconnects(&numbers).await.ok();
+        let is_wanted = |place: usize| {
+            let found = found.as_ref().and_then(|found| found.get(place));
+            !matches!(found, Some(DisconnectLookup::Done | DisconnectLookup::Nothing))
+        };
+        let wanted = numbers.into_iter().enumerate().filter(|(place, _)| is_wanted(*place));
+        let held = wanted.map(|(_, number)| async move {
             let held = self.hold(settings, &number).await;
             held.err().map(|err| (number.to_string(), err))
         });
