@@ -15,12 +15,15 @@ mod settings;
 mod telnyx;
 mod tollfree;
 mod unusable;
+mod voxbone;
 
 pub use directory::{Directory, DirectoryError, Limits};
 pub use error::CarrierError;
 pub use outside::{Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted};
 pub use registry::{Ability, Descriptor, Module, Open};
 pub use unusable::Unusable;
+
+use self::outside::described;
 
 use serde_json::{Map, Value};
 
@@ -42,7 +45,7 @@ pub const CARRIERS: [Descriptor; 26] = [
     telnyx::CARRIER,
     Descriptor::tag("knm_vitelity"),
     Descriptor::tag("knm_voip_innovations"),
-    Descriptor::tag("knm_voxbone"),
+    voxbone::CARRIER,
     Descriptor::tag("knm_didww"),
     Descriptor::tag("knm_flowroute"),
     Descriptor::tag("knm_inteliquent"),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Ability, CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Ownership, Returned,
-    Wanted,
+    Wanted, described,
     http::{Deadline, Line, Reply},
     settings::{Common, Provisioning, address, asking, below, said, secret},
     tollfree,
@@ -271,6 +271,25 @@ impl OutsideCarrier for Telnyx {
             filters.push(("filter[phone_number][starts_with]", rest));
         }
         self.available(&filters, wanted.quantity, deadline).await
+    }
+
+    fn describe(&self, data: &Value) -> Map<String, Value> {
+        let region = |row: &Value| {
+            let name = row["region_name"].as_str()?;
+            Some((row["region_type"].as_str()?.to_owned(), Value::from(name)))
+        };
+        let regions = data["region_information"].as_array().into_iter().flatten();
+        let locality: Map<_, _> = regions.filter_map(region).collect();
+        let features = data["features"].as_array().into_iter().flatten();
+        let features: Vec<_> =
+            features.map(|it| it["name"].clone()).filter(Value::is_string).collect();
+        let costs = &data["cost_information"];
+        let cost =
+            |key: &str, name: &str| Some((name.to_owned(), Value::from(costs[key].as_str()?)));
+        let costs =
+            [("upfront_cost", "upfront"), ("monthly_cost", "monthly"), ("currency", "currency")];
+        let cost: Map<_, _> = costs.into_iter().filter_map(|(key, name)| cost(key, name)).collect();
+        described(locality, features, cost)
     }
 
     async fn check(&self, numbers: &[E164]) -> Result<BTreeMap<E164, String>, CarrierError> {

@@ -19,7 +19,9 @@ use crate::support::vendor::Trouble;
 const SECRET: &str = "s3cr3t-of-a-vendor";
 
 fn modules() -> impl Iterator<Item = (&'static Descriptor, &'static Module)> {
-    CARRIERS.iter().filter_map(|carrier| Some((carrier, carrier.module?)))
+    let all = CARRIERS.iter().filter_map(|carrier| Some((carrier, carrier.module?)));
+    // One that only says why not is asked nothing.
+    all.filter(|(_, module)| !module.abilities.is_empty())
 }
 
 #[test]
