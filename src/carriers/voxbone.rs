@@ -4,14 +4,19 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Wanted};
-use crate::domain::{ConfigurationError, E164};
+use super::{CarrierError, Descriptor, Module, Offered, Open, Order, OutsideCarrier, Wanted};
+use crate::domain::E164;
 
 /// Voxbone.
 pub(super) const CARRIER: Descriptor = Descriptor {
-    module: Some(&Module { abilities: &[], address: "", secrets: &["api_password"], open }),
+    module: Some(&Module {
+        abilities: &[],
+        address: "",
+        secrets: &["api_password"],
+        open: Voxbone::OPEN,
+    }),
     ..Descriptor::tag("knm_voxbone")
 };
 
@@ -22,8 +27,8 @@ const HINT: &str = "Voxbone is a part of Bandwidth now: search and buy with knm_
 #[derive(Debug)]
 struct Voxbone;
 
-fn open(_: &Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-    Ok(Arc::new(Voxbone))
+impl Voxbone {
+    const OPEN: Open = |_| Ok(Arc::new(Self));
 }
 
 #[async_trait]
@@ -43,12 +48,14 @@ impl OutsideCarrier for Voxbone {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
     use crate::carriers::{Ownership, Returned};
 
     #[tokio::test]
     async fn it_refuses_what_would_buy_and_holds_nothing_up() {
-        let voxbone = open(&Map::new()).unwrap();
+        let voxbone = Voxbone::OPEN(&Map::new()).unwrap();
         let number = E164::parse("+14155550100").unwrap();
         let (prefix, country) = ("+1415".to_owned(), "US".to_owned());
         let wanted = Wanted { prefix, country, quantity: 1, account: None };
