@@ -1,6 +1,8 @@
 //! Looking for numbers to buy.
 #![expect(dead_code, reason = "the types are read by the document's generator only")]
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
@@ -60,6 +62,29 @@ struct FoundBody {
     number: String,
     /// `available`, `discovery` or `reserved`.
     state: String,
+    /// What its carrier says of it, where it says anything.
+    details: Option<DetailsBody>,
+}
+
+/// What a carrier says of a number.
+#[derive(ToSchema)]
+struct DetailsBody {
+    /// Where it is, in the carrier's terms.
+    locality: Option<BTreeMap<String, String>>,
+    /// What it can do, in the carrier's terms.
+    features: Option<Vec<String>>,
+    /// What the carrier takes for it; for administrators only.
+    cost: Option<CostBody>,
+}
+
+/// What a carrier takes.
+#[derive(ToSchema)]
+struct CostBody {
+    /// At once.
+    upfront: Option<String>,
+    /// Every month.
+    monthly: Option<String>,
+    currency: Option<String>,
 }
 
 /// Looks for numbers to buy. Without a token only on behalf of a reseller that allows it.
@@ -70,7 +95,8 @@ pub(super) async fn search_openly(api: &Api, call: &OpenCall) -> Result<Reply, F
     }
     let wanted = read(&call.query)?;
     let searcher = api.service.searcher(call.actor.as_ref(), None, reseller).await?;
-    search(api, &searcher, &wanted).await
+    let is_admin = call.actor.as_ref().is_some_and(|actor| actor.is_admin);
+    search(api, &searcher, &wanted, is_admin).await
 }
 
 /// Whether a listing's query asks for numbers to buy instead.
@@ -83,14 +109,30 @@ pub(super) async fn search_for_account(api: &Api, call: &AccountCall) -> Result<
     let wanted = read(&call.query)?;
     let reseller = call.query.get("reseller_id");
     let searcher = api.service.searcher(Some(&call.actor), Some(&call.account), reseller).await?;
-    search(api, &searcher, &wanted).await
+    search(api, &searcher, &wanted, call.actor.is_admin).await
 }
 
-async fn search(api: &Api, searcher: &Searcher, wanted: &SearchQuery) -> Result<Reply, Fault> {
+async fn search(
+    api: &Api,
+    searcher: &Searcher,
+    wanted: &SearchQuery,
+    is_admin: bool,
+) -> Result<Reply, Fault> {
     let found = api.service.search(searcher, wanted).await?;
-    let row =
-        |found: &Found| json!({ "number": found.number.as_str(), "state": found.state.as_str() });
-    Ok(Reply::ok(found.iter().map(row).collect::<Vec<_>>()))
+    Ok(Reply::ok(found.into_iter().map(|found| row(found, is_admin)).collect::<Vec<_>>()))
+}
+
+fn row(found: Found, is_admin: bool) -> Value {
+    let mut row = json!({ "number": found.number.as_str(), "state": found.state.as_str() });
+    let mut details = found.details;
+    if !is_admin {
+        // What the operator pays is not what its customers do.
+        details.shift_remove("cost");
+    }
+    if !details.is_empty() {
+        row["details"] = Value::Object(details);
+    }
+    row
 }
 
 /// What is wrong with a query, by parameter.

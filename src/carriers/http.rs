@@ -5,7 +5,12 @@
 //! not known how it ended the error says so ([`CarrierError::is_doubtful`]), and it is found out by
 //! asking.
 
-use std::{fmt, num::NonZeroU32, time::Duration};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
 
 use futures::StreamExt;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -17,7 +22,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::CarrierError;
+use super::{CarrierError, xml::Element};
 
 /// Who we are.
 const USER_AGENT: &str = concat!("number-manager/", env!("CARGO_PKG_VERSION"));
@@ -58,6 +63,8 @@ pub(super) struct Line {
     slots: Semaphore,
     pace: Option<DefaultDirectRateLimiter>,
     secrets: Vec<SecretString>,
+    /// The secret that was had last on the way.
+    learned: Mutex<Option<SecretString>>,
 }
 
 /// An answer, read whole.
@@ -103,7 +110,17 @@ impl Line {
             slots: Semaphore::new(limits.concurrency),
             pace: pace.map(RateLimiter::direct),
             secrets,
+            learned: Mutex::new(None),
         }
+    }
+
+    /// Holds this secret back as well, in place of one that was learned before.
+    pub(super) fn learn(&self, secret: SecretString) {
+        *self.learned() = Some(secret);
+    }
+
+    fn learned(&self) -> MutexGuard<'_, Option<SecretString>> {
+        self.learned.lock().expect("no panic while holding this lock")
     }
 
     /// Until when a search that begins now must be over.
@@ -194,7 +211,8 @@ impl Line {
     #[must_use]
     pub(super) fn words(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        let secrets = self.secrets.iter().map(ExposeSecret::expose_secret);
+        let learned = self.learned();
+        let secrets = self.secrets.iter().chain(learned.as_ref()).map(ExposeSecret::expose_secret);
         for secret in secrets.filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, HIDDEN);
         }
@@ -294,6 +312,16 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(|err| unreadable(err).with_status(self.status))
     }
 
+    /// Its body as XML.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError`], in doubt: an answer came, and nobody knows what it says.
+    pub(super) fn xml(&self) -> Result<Element, CarrierError> {
+        let unreadable = || CarrierError::doubtful("its answer is no XML");
+        Element::read(&self.text()).ok_or_else(|| unreadable().with_status(self.status))
+    }
+
     /// Its body as text; what is no text in it is replaced.
     #[must_use]
     pub(super) fn text(&self) -> String {
@@ -350,7 +378,9 @@ mod tests {
     #[test]
     fn what_a_carrier_says_is_shown_without_secrets_on_one_line() {
         let line = line(&["s3cret", ""]);
-        assert_eq!(line.words(" bad\r\n\tkey  s3cret\u{0}! "), "bad key ******** !");
+        line.learn("first".to_owned().into());
+        line.learn("t0ken".to_owned().into());
+        assert_eq!(line.words(" bad\r\n\tkey  s3cret\u{0}! t0ken"), "bad key ******** ! ********");
         assert_eq!(line.words(&"x".repeat(1000)).len(), SAID);
         assert!(!format!("{line:?}").contains("s3cret"));
     }

@@ -5,16 +5,26 @@
 //! its `settings`, and says of itself what it can ([`Module`]). To add one: write its file, name the
 //! module here, and put its descriptor into [`CARRIERS`].
 
+mod bandwidth2;
+mod digits;
 mod directory;
 mod error;
 mod http;
+mod login;
+mod looks;
 mod other;
 mod outside;
 mod registry;
 mod settings;
+mod simwood;
 mod telnyx;
+mod token;
 mod tollfree;
 mod unusable;
+mod vitelity;
+mod voip_innovations;
+mod voxbone;
+mod xml;
 
 pub use directory::{Directory, DirectoryError, Limits};
 pub use error::CarrierError;
@@ -22,13 +32,15 @@ pub use outside::{Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Re
 pub use registry::{Ability, Descriptor, Module, Open};
 pub use unusable::Unusable;
 
+use self::outside::described;
+
 use serde_json::{Map, Value};
 
 use crate::domain::{CarrierName, ConfigurationError};
 
 /// Every carrier, in the order in which the wire lists them.
 pub const CARRIERS: [Descriptor; 26] = [
-    Descriptor::tag("knm_bandwidth2"),
+    bandwidth2::CARRIER,
     Descriptor::tag("knm_bandwidth"),
     Descriptor::ours("knm_inum", 15),
     Descriptor::ours("knm_local", 10),
@@ -38,11 +50,11 @@ pub const CARRIERS: [Descriptor; 26] = [
     other::CARRIER,
     Descriptor::search_only("knm_reserved"),
     Descriptor::search_only("knm_reserved_reseller"),
-    Descriptor::tag("knm_simwood"),
+    simwood::CARRIER,
     telnyx::CARRIER,
-    Descriptor::tag("knm_vitelity"),
-    Descriptor::tag("knm_voip_innovations"),
-    Descriptor::tag("knm_voxbone"),
+    vitelity::CARRIER,
+    voip_innovations::CARRIER,
+    voxbone::CARRIER,
     Descriptor::tag("knm_didww"),
     Descriptor::tag("knm_flowroute"),
     Descriptor::tag("knm_inteliquent"),

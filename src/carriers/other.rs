@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Ability, CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Ownership, Wanted,
+    described,
     http::{Deadline, Line, Reply},
     settings::{Common, Provisioning, address, asking, below, said, secret},
 };
@@ -140,6 +141,16 @@ impl OutsideCarrier for Other {
             Some(Offered { number: E164::parse(&number).ok()?, data: Some(data) })
         };
         Ok(found.into_iter().filter_map(offered).collect())
+    }
+
+    fn describe(&self, data: &Value) -> Map<String, Value> {
+        let place = |key: &str| Some((key.to_owned(), Value::from(data[key].as_str()?)));
+        let places = ["city", "state", "rate_center", "country"];
+        let locality: Map<_, _> = places.into_iter().filter_map(place).collect();
+        let cost = |name: &str| Some((name.to_owned(), Value::from(data[name].as_str()?)));
+        let costs = ["upfront", "monthly", "currency"];
+        let cost: Map<_, _> = costs.into_iter().filter_map(cost).collect();
+        described(locality, Vec::new(), cost)
     }
 
     async fn check(&self, numbers: &[E164]) -> Result<BTreeMap<E164, String>, CarrierError> {

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{CarrierError, Module, find};
 use crate::domain::{AccountId, CarrierName, E164};
@@ -71,6 +71,13 @@ pub trait OutsideCarrier: fmt::Debug + Send + Sync + 'static {
     /// [`CarrierError`] in the carrier's words.
     async fn search(&self, wanted: &Wanted) -> Result<Vec<Offered>, CarrierError>;
 
+    /// What a person who chooses may want to know of a number that was found, from what was found with
+    /// it: `locality` (an object), `features` (texts), `cost` (`upfront`, `monthly`, `currency`, as
+    /// texts); what is not known is left out.
+    fn describe(&self, _data: &Value) -> Map<String, Value> {
+        Map::new()
+    }
+
     /// Says of numbers whether they can be had (`success`, or a word of the carrier's).
     ///
     /// # Errors
@@ -109,6 +116,21 @@ pub trait OutsideCarrier: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Returned, CarrierError> {
         Ok(Returned::Unsupported)
     }
+}
+
+/// What is known of a number that was found, without what is empty.
+pub(super) fn described(
+    locality: Map<String, Value>,
+    features: Vec<Value>,
+    cost: Map<String, Value>,
+) -> Map<String, Value> {
+    let members = [
+        ("locality", !locality.is_empty(), Value::Object(locality)),
+        ("features", !features.is_empty(), Value::Array(features)),
+        ("cost", !cost.is_empty(), Value::Object(cost)),
+    ];
+    let known = members.into_iter().filter(|(_, is_known, _)| *is_known);
+    known.map(|(name, _, value)| (name.to_owned(), value)).collect()
 }
 
 /// The outside carriers that this process can ask.

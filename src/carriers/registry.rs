@@ -25,9 +25,9 @@ pub struct Descriptor {
 /// How a carrier that somebody else runs is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Module {
-    /// What it can be asked.
+    /// What it can be asked; nothing when it only says why not.
     pub abilities: &'static [Ability],
-    /// The setting that says where it is.
+    /// The setting that says where it is; empty when nobody is asked.
     pub address: &'static str,
     /// The settings that are secrets.
     pub secrets: &'static [&'static str],

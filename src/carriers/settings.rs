@@ -171,6 +171,19 @@ pub(super) fn address(
     Ok(Some(url))
 }
 
+/// What is said by a carrier that lacks a setting.
+#[must_use]
+pub(super) fn missing(key: &str) -> CarrierError {
+    CarrierError::refused(format!("setting `{key}` is missing"))
+}
+
+/// Names and values as a form sends them.
+#[must_use]
+pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+    let url = Url::parse("form://").expect("an address");
+    asking(url, pairs).query().unwrap_or_default().to_owned()
+}
+
 /// The address of something below another, each part of the path encoded.
 #[must_use]
 pub(super) fn below(base: &Url, parts: &[&str]) -> Url {
@@ -271,5 +284,7 @@ mod tests {
         let url = asking(url, &[("filter[a]", "+1 & more")]);
         assert_eq!(url.query(), Some("filter%5Ba%5D=%2B1+%26+more"));
         assert_eq!(asking(base, &[]).as_str(), "https://h/v2/");
+        assert_eq!(form(&[("a b", "1&2=+é"), ("c", "")]), "a+b=1%262%3D%2B%C3%A9&c=");
+        assert_eq!(form(&[]), "");
     }
 }

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, sleep};
 
 use super::{
     Ability, CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Ownership, Returned,
-    Wanted,
+    Wanted, described,
     http::{Deadline, Line, Reply},
-    settings::{Common, Provisioning, address, asking, below, said, secret},
+    looks::Looks,
+    settings::{Common, Provisioning, address, asking, below, missing, said, secret},
     tollfree,
 };
 use crate::domain::{
@@ -40,8 +40,6 @@ const BASE: &str = "https://api.telnyx.com/v2";
 const NOT_FOUND: &str = "10005";
 /// The error of an order that was made before.
 const DUPLICATE: &str = "10012";
-/// The longest pause between two looks at an order, as a multiple of the first.
-const SLOWEST: u32 = 4;
 
 #[derive(Debug)]
 struct Telnyx {
@@ -94,8 +92,7 @@ impl Telnyx {
         parts: &[&str],
         query: &[(&str, &str)],
     ) -> Result<RequestBuilder, CarrierError> {
-        let missing = || CarrierError::refused("setting `token` is missing");
-        let token = self.token.as_ref().ok_or_else(missing)?;
+        let token = self.token.as_ref().ok_or_else(|| missing("token"))?;
         let request = self.line.request(method, asking(below(&self.base, parts), query));
         Ok(request.bearer_auth(token.expose_secret()).header("Accept", "application/json"))
     }
@@ -190,7 +187,7 @@ impl Telnyx {
         body.insert("customer_reference".to_owned(), reference.into());
         let request = self.request(Method::POST, &["number_orders"])?.json(&body);
         let placed = match self.line.order(request, self.line.provisioning()).await {
-            Ok(reply) => self.said(&reply).map(|said| said["data"].clone()),
+            Ok(reply) => self.said(&reply).and_then(named),
             Err(err) => Err(err),
         };
         match placed {
@@ -207,7 +204,7 @@ impl Telnyx {
 
     /// Looks at an order until it is carried out.
     async fn await_order(&self, mut order: Value) -> Result<Value, CarrierError> {
-        let (begun, mut pause) = (Instant::now(), self.common.first_look);
+        let mut looks = Looks::begin(&self.common);
         loop {
             match Progress::of(&order) {
                 Progress::Done => return Ok(order),
@@ -220,16 +217,12 @@ impl Telnyx {
                 }
                 Progress::Pending => (),
             }
-            if begun.elapsed() + pause > self.common.patience {
-                return Err(CarrierError::doubtful("the order is not carried out yet"));
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(self.common.first_look * SLOWEST);
+            looks.next().await?;
             let id = order["id"].as_str().unwrap_or_default().to_owned();
             let request = self.request(Method::GET, &["number_orders", &id])?;
             let looked = self.line.ask(request, self.line.provisioning()).await;
             let said = looked.and_then(|reply| self.said(&reply));
-            order = said.map_err(CarrierError::in_doubt)?["data"].clone();
+            order = said.and_then(named).map_err(CarrierError::in_doubt)?;
         }
     }
 
@@ -271,6 +264,25 @@ impl OutsideCarrier for Telnyx {
             filters.push(("filter[phone_number][starts_with]", rest));
         }
         self.available(&filters, wanted.quantity, deadline).await
+    }
+
+    fn describe(&self, data: &Value) -> Map<String, Value> {
+        let region = |row: &Value| {
+            let name = row["region_name"].as_str()?;
+            Some((row["region_type"].as_str()?.to_owned(), Value::from(name)))
+        };
+        let regions = data["region_information"].as_array().into_iter().flatten();
+        let locality: Map<_, _> = regions.filter_map(region).collect();
+        let features = data["features"].as_array().into_iter().flatten();
+        let features: Vec<_> =
+            features.map(|it| it["name"].clone()).filter(Value::is_string).collect();
+        let costs = &data["cost_information"];
+        let cost =
+            |key: &str, name: &str| Some((name.to_owned(), Value::from(costs[key].as_str()?)));
+        let costs =
+            [("upfront_cost", "upfront"), ("monthly_cost", "monthly"), ("currency", "currency")];
+        let cost: Map<_, _> = costs.into_iter().filter_map(|(key, name)| cost(key, name)).collect();
+        described(locality, features, cost)
     }
 
     async fn check(&self, numbers: &[E164]) -> Result<BTreeMap<E164, String>, CarrierError> {
@@ -364,6 +376,12 @@ impl Progress {
             _ => Self::Pending,
         }
     }
+}
+
+/// The order that an answer is about.
+fn named(mut said: Value) -> Result<Value, CarrierError> {
+    let order = said.get_mut("data").map(Value::take).filter(|order| order["id"].is_string());
+    order.ok_or_else(|| CarrierError::doubtful("its answer names no order"))
 }
 
 /// Our own name for a purchase as it is told.

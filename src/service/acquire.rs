@@ -4,13 +4,9 @@
 //! A claim comes first and the number's write second; that write alone decides who has the number.
 //! A claim that leads to nothing is given back, or is void after a while.
 
-use super::{
-    Error, NumberService,
-    outside::{Unanswered, ask},
-    settling::order_of,
-};
+use super::{Error, NumberService, outside::ask, settling::order_of};
 use crate::{
-    carriers,
+    carriers::{self, CarrierError},
     domain::{AccountId, Actor, CarrierName, E164, Lineage, Number, State},
     repository::{Offer, Purchase, RepositoryError, Saved, Settings, StockItem},
 };
@@ -156,14 +152,14 @@ impl NumberService {
         let name = number.carrier.clone();
         let id = number.id.clone();
         // Why is for who runs the platform; it is in the log as well.
-        let fault = |reason: Option<&Unanswered>| Error::Carrier {
+        let fault = |reason: CarrierError| Error::Carrier {
             number: id.clone(),
             carrier: name.clone(),
-            reason: reason.filter(|_| by.actor.is_admin).map(Unanswered::told),
+            reason: by.actor.is_admin.then_some(reason),
         };
         // In a rehearsal nobody outside is asked, and nothing would say that it was bought.
         let Some(carrier) = self.carrier(&name).await.filter(|_| !self.rehearses) else {
-            return Err(fault(None));
+            return Err(fault(CarrierError::refused("this build cannot ask it")));
         };
         let (id, data) = (number.id.clone(), number.carrier_data.clone());
         let new = Purchase::begin(id, name.clone(), account.clone(), number.state, data);
@@ -193,11 +189,11 @@ impl NumberService {
             }
             // What is in doubt is found out later (`settling`). So is what is refused, perhaps, since it is ours.
             Err(unanswered) if was_in_doubt || unanswered.is_doubtful() => {
-                Err(fault(Some(&unanswered)))
+                Err(fault(unanswered.told()))
             }
             Err(unanswered) => {
                 self.numbers.end_purchase(purchase).await?;
-                Err(fault(Some(&unanswered)))
+                Err(fault(unanswered.told()))
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use moka::future::Cache;
+use serde_json::{Map, Value};
 
 use super::{Error, NumberService};
 use crate::{
@@ -31,7 +32,9 @@ pub(super) fn remembered() -> Searches {
     Cache::builder()
         .max_capacity(REMEMBERED_NUMBERS)
         .weigher(|_, found: &Arc<Vec<Found>>| {
-            u32::try_from(found.len()).unwrap_or(u32::MAX).saturating_add(1)
+            // What is known of a number takes as much room as numbers do.
+            let weight: usize = found.iter().map(|it| 1 + it.details.len()).sum();
+            u32::try_from(weight).unwrap_or(u32::MAX).saturating_add(1)
         })
         .time_to_live(REMEMBERED)
         .build()
@@ -68,6 +71,8 @@ pub struct Found {
     pub number: E164,
     /// `available`, `discovery` or `reserved`.
     pub state: State,
+    /// What its carrier says of it: `locality`, `features`, `cost`.
+    pub details: Map<String, Value>,
 }
 
 /// A number that a source has, and what is to be remembered of it.
@@ -76,7 +81,9 @@ pub(super) struct Candidate {
     pub(super) number: E164,
     pub(super) state: State,
     /// Who has it, and what that one needs to know again; `None` for a number that is stored.
-    pub(super) offer: Option<(CarrierName, Option<serde_json::Value>)>,
+    pub(super) offer: Option<(CarrierName, Option<Value>)>,
+    /// What that one says of it.
+    pub(super) details: Map<String, Value>,
 }
 
 impl NumberService {
@@ -219,6 +226,8 @@ impl NumberService {
             })
             .collect();
         self.numbers.keep_offers(&offers, settings.search.offer_ttl).await?;
-        Ok(all.into_values().map(|it| Found { number: it.number, state: it.state }).collect())
+        let found =
+            |it: Candidate| Found { number: it.number, state: it.state, details: it.details };
+        Ok(all.into_values().map(found).collect())
     }
 }

@@ -1,6 +1,7 @@
 //! Where numbers that can be had are looked for.
 
 use futures::future::{try_join, try_join_all};
+use serde_json::Map;
 
 use super::{Error, NumberService, SearchQuery, Searcher, search::Candidate};
 use crate::{
@@ -84,6 +85,7 @@ impl NumberService {
                     number,
                     state: if is_new { State::Discovery } else { State::Available },
                     offer: (!is_stored).then(|| (carrier.clone(), None)),
+                    details: Map::new(),
                 }
             };
             let items = stock.into_iter().map(|(item, is_stored)| (item.number, is_stored));
@@ -108,28 +110,35 @@ impl NumberService {
         };
         let asked = self.each_outside(carriers, settings.search.timeout, move |carrier| {
             let wanted = wanted.clone();
-            async move { carrier.search(&wanted).await }
+            async move {
+                let found = carrier.search(&wanted).await?.into_iter();
+                let described = found.map(|it| {
+                    let details = it.data.as_ref().map(|data| carrier.describe(data));
+                    (it, details.unwrap_or_default())
+                });
+                Ok(described.collect::<Vec<_>>())
+            }
         });
         let mut offered = Vec::new();
         for (carrier, found) in asked.await {
             let fits = found
                 .into_iter()
-                .filter(|it| it.number.as_str().starts_with(query.prefix.as_str()));
+                .filter(|(it, _)| it.number.as_str().starts_with(query.prefix.as_str()));
             offered.extend(fits.take(settings.search.quantity).map(|it| (carrier.clone(), it)));
         }
-        let numbers: Vec<E164> = offered.iter().map(|(_, it)| it.number.clone()).collect();
+        let numbers: Vec<E164> = offered.iter().map(|(_, (it, _))| it.number.clone()).collect();
         let standing = self.numbers.standing(&numbers).await?;
         let candidates =
-            offered.into_iter().zip(standing).filter_map(|((carrier, it), standing)| {
+            offered.into_iter().zip(standing).filter_map(|((carrier, (it, details)), standing)| {
                 let number = it.number;
                 match standing {
                     Standing::Taken => None,
                     Standing::Free => {
-                        Some(Candidate { number, state: State::Available, offer: None })
+                        Some(Candidate { number, state: State::Available, offer: None, details })
                     }
                     Standing::Absent => {
                         let offer = Some((carrier, it.data));
-                        Some(Candidate { number, state: State::Discovery, offer })
+                        Some(Candidate { number, state: State::Discovery, offer, details })
                     }
                 }
             });
@@ -138,5 +147,5 @@ impl NumberService {
 }
 
 fn stored(number: Number, state: State) -> Candidate {
-    Candidate { number: number.id, state, offer: None }
+    Candidate { number: number.id, state, offer: None, details: Map::new() }
 }

@@ -82,7 +82,19 @@ async fn settings_of_carriers_are_checked_by_name(world: &World) {
 
 async fn a_number_is_bought_and_given_back_at_a_vendor(world: &World) {
     let (app, server) = selling(world).await;
-    assert_eq!(look(&app).await, 1);
+    let mut row = json!({
+        "number": NUMBER, "state": "discovery",
+        "details": {
+            "locality": {"country_code": "US", "rate_center": "SNFC CNTRL"},
+            "features": ["voice", "sms"],
+        },
+    });
+    let found =
+        async |token: &str| app.get(&numbers("?prefix=415")).token(token).send().await.data(200);
+    assert_eq!(found(&app.account(ACCOUNT)).await, json!([row]));
+    // What it costs the operator is not for customers.
+    row["details"]["cost"] = json!({"upfront": "1.00", "monthly": "1.00", "currency": "USD"});
+    assert_eq!(found(&app.admin()).await, json!([row]));
     activate(&app, &app.account(ACCOUNT)).await.check_status(201);
     assert!(server.vendor(|it| it.owns(NUMBER)));
     let document = world.document(NUMBER).await.unwrap().body;

@@ -1,8 +1,12 @@
 //! Carriers against vendors over real sockets.
 
+mod bandwidth2;
 mod conformance;
 mod other;
+mod simwood;
 mod telnyx;
+mod vitelity;
+mod voip_innovations;
 
 use std::sync::Arc;
 
@@ -13,9 +17,13 @@ use number_manager::{
 use serde_json::{Map, Value, json};
 
 use crate::support::{
+    bandwidth::{self as fake_bandwidth, Bandwidth},
     other::{self as phonebook, Phonebook},
+    simwood::{self as fake_simwood, Simwood},
     telnyx::{self as fake_telnyx, Telnyx},
     vendor::{Vendor, VendorServer},
+    vitelity::{self as fake_vitelity, Vitelity},
+    voip_innovations::{self as fake_voip_innovations, VoipInnovations},
 };
 
 const NUMBER: &str = "+14155550100";
@@ -31,7 +39,7 @@ struct Fake {
     settings: fn() -> Value,
     /// The secret that must not be told.
     secret: &'static str,
-    /// The path that ends the request which buys.
+    /// What the path of the request ends with which buys, or what its body holds.
     order: &'static str,
     /// Whether it takes orders that are carried out later.
     has_orders: bool,
@@ -41,11 +49,38 @@ struct Fake {
 fn fakes() -> Vec<Fake> {
     vec![
         Fake {
+            name: "knm_bandwidth2",
+            vendor: || Box::new(Bandwidth::default()),
+            settings: || {
+                json!({
+                    "account_id": fake_bandwidth::ACCOUNT, "client_id": "client",
+                    "client_secret": fake_bandwidth::SECRET, "site_id": "1001",
+                    "sip_peer": "500001",
+                })
+            },
+            secret: fake_bandwidth::SECRET,
+            order: "/orders",
+            has_orders: true,
+        },
+        Fake {
             name: "knm_other",
             vendor: || Box::new(Phonebook::default()),
             settings: || json!({"token": phonebook::TOKEN}),
             secret: phonebook::TOKEN,
             order: "/order",
+            has_orders: false,
+        },
+        Fake {
+            name: "knm_simwood",
+            vendor: || Box::new(Simwood::default()),
+            settings: || {
+                json!({
+                    "simwood_account_id": fake_simwood::ACCOUNT, "auth_username": "me",
+                    "auth_password": fake_simwood::PASSWORD,
+                })
+            },
+            secret: fake_simwood::PASSWORD,
+            order: "/14155550100",
             has_orders: false,
         },
         Fake {
@@ -56,10 +91,35 @@ fn fakes() -> Vec<Fake> {
             order: "/number_orders",
             has_orders: true,
         },
+        Fake {
+            name: "knm_vitelity",
+            vendor: || Box::new(Vitelity::default()),
+            settings: || json!({"login": "acme", "pass": fake_vitelity::PASS, "routesip": "sip1"}),
+            secret: fake_vitelity::PASS,
+            order: "cmd=getlocaldid",
+            has_orders: false,
+        },
+        Fake {
+            name: "knm_voip_innovations",
+            vendor: || Box::new(VoipInnovations::default()),
+            settings: || {
+                json!({
+                    "login": "acme", "password": fake_voip_innovations::PASSWORD,
+                    "endpoint_group": 1234,
+                })
+            },
+            secret: fake_voip_innovations::PASSWORD,
+            order: "<assignDID",
+            has_orders: false,
+        },
     ]
 }
 
 impl Fake {
+    fn of(name: &str) -> Self {
+        fakes().into_iter().find(|fake| fake.name == name).unwrap()
+    }
+
     fn module(&self) -> &'static Module {
         let name = CarrierName::read(self.name).unwrap();
         carriers::find(&name).unwrap().module.unwrap()

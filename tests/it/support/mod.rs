@@ -1,6 +1,7 @@
 //! What the tests stand on: servers, faults between us and them, and the table of KAZOO's answers.
 
 pub(crate) mod app;
+pub(crate) mod bandwidth;
 pub(crate) mod blind;
 pub(crate) mod carriers;
 pub(crate) mod couch;
@@ -13,7 +14,10 @@ pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod providers;
 pub(crate) mod proxy;
+pub(crate) mod simwood;
 pub(crate) mod telnyx;
 pub(crate) mod vectors;
 pub(crate) mod vendor;
+pub(crate) mod vitelity;
+pub(crate) mod voip_innovations;
 pub(crate) mod web;

@@ -12,7 +12,7 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::Request,
-    http::{HeaderMap, Method, Response, Uri},
+    http::{HeaderMap, Method, Response},
 };
 use futures::{StreamExt, stream};
 use tokio::net::TcpListener;
@@ -57,6 +57,8 @@ pub(crate) enum Trouble {
     Say(u16, String),
     /// The same with `Retry-After`, in seconds.
     Later(u16, u32),
+    /// It is done, and this status and `Location` come without a body.
+    Located(u16, String),
     /// So many bytes.
     Flood(usize),
     /// The first half of an answer; then the connection ends.
@@ -72,7 +74,7 @@ pub(crate) enum Trouble {
 enum Which {
     Any,
     Method(Method),
-    /// Those that change something and whose path ends so.
+    /// Those that change something and whose path ends so, or whose body holds it.
     Order(&'static str),
 }
 
@@ -122,9 +124,10 @@ impl VendorServer {
         self.inner().next.push_back((which, trouble));
     }
 
-    /// What goes wrong with the next request that changes something and whose path ends so.
-    pub(crate) fn next_at(&self, path: &'static str, trouble: Trouble) {
-        self.inner().next.push_back((Which::Order(path), trouble));
+    /// What goes wrong with the next request that changes something and whose path ends so, or whose
+    /// body holds it.
+    pub(crate) fn next_at(&self, mark: &'static str, trouble: Trouble) {
+        self.inner().next.push_back((Which::Order(mark), trouble));
     }
 
     /// What goes wrong with every request; nothing when none is given.
@@ -155,6 +158,11 @@ impl Seen {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The pairs of the form in its body.
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
+        pairs(&self.body)
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -163,6 +171,7 @@ impl Seen {
 /// What is answered.
 enum Answer {
     Said(u16, Option<u32>, String),
+    Located(u16, String),
     Flood(usize),
     Truncated(String),
     Hangup,
@@ -174,7 +183,10 @@ impl Inner {
         let fits = |(which, _): &(Which, Trouble)| match which {
             Which::Any => true,
             Which::Method(method) => *method == seen.method,
-            Which::Order(path) => seen.method != Method::GET && seen.path.ends_with(path),
+            Which::Order(mark) => {
+                let is_it = seen.path.ends_with(mark) || seen.body.contains(mark);
+                seen.method != Method::GET && is_it
+            }
         };
         let next = self.next.iter().position(fits).and_then(|place| self.next.remove(place));
         let trouble = next.map(|(_, trouble)| trouble).or_else(|| self.always.clone());
@@ -187,6 +199,10 @@ impl Inner {
             Some(Trouble::Say(status, body)) => Answer::Said(status, None, body),
             Some(Trouble::Later(status, after)) => {
                 Answer::Said(status, Some(after), "{}".to_owned())
+            }
+            Some(Trouble::Located(status, place)) => {
+                self.vendor.answer(seen);
+                Answer::Located(status, place)
             }
             Some(Trouble::Flood(bytes)) => Answer::Flood(bytes),
             Some(Trouble::Truncated) => Answer::Truncated(self.vendor.answer(seen).1),
@@ -212,6 +228,9 @@ impl Answer {
                 };
                 answer.body(Body::from(body)).unwrap()
             }
+            Self::Located(status, place) => {
+                answer.status(status).header("Location", place).body(Body::empty()).unwrap()
+            }
             Self::Flood(bytes) => {
                 let chunk = Bytes::from(vec![b'x'; 65_536]);
                 let chunks = stream::repeat(chunk).take(bytes / 65_536).map(Ok::<_, Infallible>);
@@ -233,16 +252,22 @@ async fn read(request: Request) -> Seen {
     let body = to_bytes(body, usize::MAX).await.unwrap();
     Seen {
         path: decoded(parts.uri.path()),
-        query: pairs(&parts.uri),
+        query: pairs(parts.uri.query().unwrap_or_default()),
         method: parts.method,
         headers: parts.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
     }
 }
 
+/// What the first element of that name says; nothing when there is none.
+pub(crate) fn inside<'a>(body: &'a str, name: &str) -> &'a str {
+    let rest = body.split_once(&format!("<{name}>")).map(|(_, rest)| rest);
+    let said = rest.and_then(|rest| rest.split_once(&format!("</{name}>")));
+    said.map_or("", |(said, _)| said)
+}
+
 /// The pairs of a query, as a server reads them that decodes forms.
-fn pairs(uri: &Uri) -> Vec<(String, String)> {
-    let query = uri.query().unwrap_or_default();
+fn pairs(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs
         .map(|(key, value)| (decoded(&key.replace('+', " ")), decoded(&value.replace('+', " "))))
