@@ -1,4 +1,4 @@
-//! VoIP Innovations: which operations are called, and what its codes mean.
+//! `VoIP` Innovations: which operations are called, and what its codes mean.
 
 use number_manager::{
     carriers::{Ownership, Returned},

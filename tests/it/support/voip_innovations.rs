@@ -1,4 +1,4 @@
-//! VoIP Innovations, SOAP service version 3, as its documentation has it.
+//! `VoIP` Innovations, SOAP service version 3, as its documentation has it.
 
 use std::collections::BTreeSet;
 
@@ -100,9 +100,10 @@ impl Vendor for VoipInnovations {
             "releaseDID" => {
                 let digits = inside(&seen.body, "tn");
                 let is_released = self.owned.remove(&format!("+1{digits}"));
-                let (code, words) = match is_released {
-                    true => ("100", "Released"),
-                    false => ("106231", "Number currently available"),
+                let (code, words) = if is_released {
+                    ("100", "Released")
+                } else {
+                    ("106231", "Number currently available")
                 };
                 of_number("releaseDID", digits, code, words, "")
             }
