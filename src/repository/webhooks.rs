@@ -11,6 +11,8 @@ use crate::store::{
     SharedStore, WRITE_ID, Write,
 };
 
+/// How many digits the id of a receiver has.
+const ID_DIGITS: usize = 32;
 /// Where the ids of receivers begin.
 const RECEIVER: &str = "webhook:";
 /// Where those begin that say how far one was told.
@@ -173,7 +175,7 @@ impl WebhookRepository {
         let mut was_there = false;
         for prefix in [RECEIVER, PROGRESS] {
             let document = format!("{prefix}{id}");
-            if let Some(found) = self.store.get(&own(), &document).await?.live() {
+            if let Some(found) = self.find(&document, id).await? {
                 was_there |= prefix == RECEIVER;
                 let tombstone = Map::from_iter([(WRITE_ID.to_owned(), write_id().into())]);
                 self.write(Write::delete(own(), document, found.rev, tombstone)).await?;
@@ -214,8 +216,16 @@ impl WebhookRepository {
         id: &str,
         kind: &str,
     ) -> Result<Option<(T, Rev)>, RepositoryError> {
-        let found = self.store.get(&own(), &format!("{prefix}{id}")).await?.live();
+        let found = self.find(&format!("{prefix}{id}"), id).await?;
         Ok(found.and_then(|found| read(found, kind)))
+    }
+
+    /// A document of a receiver. What cannot be an id is not asked for: it may be too long for that.
+    async fn find(&self, document: &str, id: &str) -> Result<Option<Document>, RepositoryError> {
+        if id.len() != ID_DIGITS || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        Ok(self.store.get(&own(), document).await?.live())
     }
 
     /// Makes a write; none when somebody else was faster.

@@ -186,7 +186,10 @@ async fn a_migration_does_everything_in_order(world: &World) {
 
 async fn a_carriers_address_is_written_where_it_is_read(world: &World) {
     let old = "http://api.vitelity.net/api.php";
-    set(world, "number_manager.vitelity", &json!({"api_uri": old, "login": "me"})).await;
+    // It would be refused here by now, so it is as KAZOO left it.
+    let mut body = Body::from_iter([("pvt_type".to_owned(), "config".into())]);
+    body.insert("default".to_owned(), json!({"api_uri": old, "login": "me"}));
+    world.put(DbName::new("system_config"), "number_manager.vitelity", body).await;
     let mut data = json!({"scope": {"all": true}, "dry_run": true});
     assert_eq!(counts(&run(&world.app, "migrate", &data).await), (1, 0));
     let kept = settings(world, "number_manager.vitelity").await["default"].clone();
