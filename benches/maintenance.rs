@@ -31,8 +31,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{Outcome, Server, Service, per_second, spread};
 
-/// Where the raw side notes who writes.
-const HISTORY: &str = "number_manager_history-000000";
+/// Where the raw side notes who writes. The service drops old databases that are named like its own.
+const HISTORY: &str = "number_manager_raw_history";
 /// How many databases a job works on at once, and so does the raw side.
 const CONCURRENCY: usize = 4;
 /// How many databases the service asks for counts at once.
