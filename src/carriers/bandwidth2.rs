@@ -16,7 +16,7 @@ use super::{
     http::{Deadline, Line, Reply},
     login::Login,
     looks::Looks,
-    settings::{Common, Provisioning, address, asking, below, missing, said},
+    settings::{Common, address, asking, below, missing, said},
     token::Tokens,
     tollfree,
     xml::{Element, document, leaf, node},
@@ -36,6 +36,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
         address: "base_url",
         secrets: &["client_secret", "api_password"],
+        pretends: true,
         open: Bandwidth::open,
     }),
 };
@@ -95,8 +96,10 @@ enum Progress {
 }
 
 impl Bandwidth {
-    fn open(members: &Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-        let common = Common::read(members, true)?;
+    fn open(
+        members: &Map<String, Value>,
+        common: &Common,
+    ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
         let base = match address(members, "base_url", false)? {
             Some(base) => base,
             None => Url::parse(BASE).expect("an address"),
@@ -110,7 +113,7 @@ impl Bandwidth {
         let most = whole(members, "max_search_quantity", 500, 1..=MOST)?;
         Ok(Arc::new(Self {
             line: Line::new(common.line, secrets),
-            common,
+            common: *common,
             base,
             key: client.or(user.map(Key::Login)),
             account: said(members, "account_id")?,
@@ -488,9 +491,6 @@ impl OutsideCarrier for Bandwidth {
     }
 
     async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError> {
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(order.offered.data.clone());
-        }
         let site = self.site.as_deref().ok_or_else(|| missing("site_id"))?;
         let number = &order.offered.number;
         let earlier = self.order_of(order).await?;
@@ -520,10 +520,7 @@ impl OutsideCarrier for Bandwidth {
         number: &E164,
         _data: Option<&Value>,
     ) -> Result<Returned, CarrierError> {
-        if !self.common.gives_back() {
-            return Ok(Returned::Unsupported);
-        }
-        if self.common.provisioning()? == Provisioning::Pretended || !self.is_ours(number).await? {
+        if !self.is_ours(number).await? {
             return Ok(Returned::Done);
         }
         let list = node("TelephoneNumberList", &[leaf("TelephoneNumber", number.as_str())]);

@@ -9,6 +9,7 @@ mod bandwidth2;
 mod digits;
 mod directory;
 mod error;
+mod gate;
 mod http;
 mod login;
 mod looks;
@@ -29,7 +30,7 @@ mod xml;
 pub use directory::{Directory, DirectoryError, Limits};
 pub use error::CarrierError;
 pub use outside::{Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted};
-pub use registry::{Ability, Descriptor, Module, Open};
+pub use registry::{Ability, Descriptor, Module};
 pub use unusable::Unusable;
 
 use self::outside::described;
@@ -92,7 +93,7 @@ pub fn check_settings(
     members: &Map<String, Value>,
 ) -> Result<(), ConfigurationError> {
     let carrier = named(vendor).as_ref().and_then(find).and_then(|carrier| carrier.module);
-    carrier.map_or(Ok(()), |module| (module.open)(members).map(|_| ()))
+    carrier.map_or(Ok(()), |module| module.open(members).map(|_| ()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
     Ability, CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Ownership, Wanted,
     described,
     http::{Deadline, Line, Reply},
-    settings::{Common, Provisioning, address, asking, below, said, secret},
+    settings::{Common, address, asking, below, said, secret},
 };
 use crate::domain::{
     ConfigurationError, E164,
@@ -30,6 +30,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask],
         address: "phonebook_url",
         secrets: &["token"],
+        pretends: false,
         open: Other::open,
     }),
 };
@@ -42,7 +43,6 @@ const HEADER: &str = "authorization";
 #[derive(Debug)]
 struct Other {
     line: Line,
-    common: Common,
     base: Option<Url>,
     country: String,
     /// Where calls are to be sent; none when nothing is said.
@@ -52,14 +52,15 @@ struct Other {
 }
 
 impl Other {
-    fn open(members: &Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-        let common = Common::read(members, false)?;
+    fn open(
+        members: &Map<String, Value>,
+        common: &Common,
+    ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
         let token = secret(members, "token")?;
         let header = said(members, "auth_header")?.unwrap_or_else(|| HEADER.to_owned());
         let bad_header = |_| wrong("auth_header", "is no name of a header".to_owned());
         Ok(Arc::new(Self {
             line: Line::new(common.line, token.iter().cloned().collect()),
-            common,
             // It is the operator's own, and may be inside a network of theirs.
             base: address(members, "phonebook_url", true)?,
             country: said(members, "default_country")?.unwrap_or_else(|| COUNTRY.to_owned()),
@@ -159,9 +160,6 @@ impl OutsideCarrier for Other {
 
     async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError> {
         let data = order.offered.data.clone();
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(data);
-        }
         let number = order.offered.number.as_str();
         let mut body = json!({ "numbers": [number], "reference": order.reference });
         if !self.gateways.is_empty() {

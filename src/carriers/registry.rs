@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::OutsideCarrier;
+use super::{OutsideCarrier, gate::Gate, settings::Common};
 use crate::domain::ConfigurationError;
 
 /// What is known of a carrier before it is asked anything.
@@ -31,13 +31,17 @@ pub struct Module {
     pub address: &'static str,
     /// The settings that are secrets.
     pub secrets: &'static [&'static str],
-    /// Makes it from its settings; asks nobody.
-    pub open: Open,
+    /// Whether buying is pretended where it is switched off and nothing else is said
+    /// (`sandbox_provisioning`).
+    pub(super) pretends: bool,
+    /// Makes it from its settings.
+    pub(super) open: Open,
 }
 
-/// Makes a carrier from its settings. One that lacks something says so when it is asked; an error is
-/// about a setting that cannot be used.
-pub type Open = fn(&Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError>;
+/// Makes a carrier from its settings and from those that all have in common; asks nobody. One that
+/// lacks something says so when it is asked; an error is about a setting that cannot be used.
+pub(super) type Open =
+    fn(&Map<String, Value>, &Common) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError>;
 
 /// What a carrier can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +56,26 @@ pub enum Ability {
     Ask,
     /// To take a number back.
     Return,
+}
+
+impl Module {
+    /// The carrier with these settings; asks nobody. What it lacks it says when it is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigurationError`] names the first that cannot be used.
+    pub fn open(
+        &self,
+        members: &Map<String, Value>,
+    ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
+        let common = Common::read(members, self.pretends)?;
+        let carrier = (self.open)(members, &common)?;
+        if !self.abilities.contains(&Ability::Buy) {
+            return Ok(carrier);
+        }
+        let takes_back = self.abilities.contains(&Ability::Return);
+        Ok(Arc::new(Gate { common, carrier, takes_back }))
+    }
 }
 
 impl Descriptor {

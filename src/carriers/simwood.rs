@@ -13,7 +13,7 @@ use super::{
     Wanted, described,
     http::{Deadline, Line, Reply},
     login::Login,
-    settings::{Common, Provisioning, address, asking, below, missing, said},
+    settings::{Common, address, asking, below, missing, said},
 };
 use crate::domain::{ConfigurationError, E164};
 
@@ -27,6 +27,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
         address: "numbers_api_url",
         secrets: &["auth_password"],
+        pretends: false,
         open: Simwood::open,
     }),
 };
@@ -41,19 +42,19 @@ const CHECKED: usize = 4;
 #[derive(Debug)]
 struct Simwood {
     line: Line,
-    common: Common,
     url: Url,
     account: Option<String>,
     login: Option<Login>,
 }
 
 impl Simwood {
-    fn open(members: &Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-        let common = Common::read(members, false)?;
+    fn open(
+        members: &Map<String, Value>,
+        common: &Common,
+    ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
         let login = Login::read(members, "auth_username", "auth_password")?;
         Ok(Arc::new(Self {
             line: Line::new(common.line, login.iter().flat_map(Login::secrets).collect()),
-            common,
             url: match address(members, "numbers_api_url", false)? {
                 Some(url) => url,
                 None => Url::parse(URL).expect("an address"),
@@ -147,9 +148,6 @@ impl OutsideCarrier for Simwood {
 
     async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError> {
         let (number, data) = (&order.offered.number, order.offered.data.clone());
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(data);
-        }
         if self.is_ours(number, self.line.provisioning()).await? == Some(true) {
             return Ok(data);
         }
@@ -182,12 +180,6 @@ impl OutsideCarrier for Simwood {
         number: &E164,
         _data: Option<&Value>,
     ) -> Result<Returned, CarrierError> {
-        if !self.common.gives_back() {
-            return Ok(Returned::Unsupported);
-        }
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(Returned::Done);
-        }
         let request = self.of_number(Method::DELETE, number)?;
         let reply = self.line.order(request, self.line.provisioning()).await?;
         if reply.is_success() || reply.status == 404 {

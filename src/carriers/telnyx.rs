@@ -12,7 +12,7 @@ use super::{
     Wanted, described,
     http::{Deadline, Line, Reply},
     looks::Looks,
-    settings::{Common, Provisioning, address, asking, below, missing, said, secret},
+    settings::{Common, address, asking, below, missing, said, secret},
     tollfree,
 };
 use crate::domain::{
@@ -30,6 +30,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
         address: "base_url",
         secrets: &["token"],
+        pretends: false,
         open: Telnyx::open,
     }),
 };
@@ -55,8 +56,10 @@ struct Telnyx {
 }
 
 impl Telnyx {
-    fn open(members: &Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-        let common = Common::read(members, false)?;
+    fn open(
+        members: &Map<String, Value>,
+        common: &Common,
+    ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
         let token = secret(members, "token")?;
         let mut extras = Map::new();
         for key in ["connection_id", "messaging_profile_id", "billing_group_id"] {
@@ -70,7 +73,7 @@ impl Telnyx {
         let is_filtered = flag(members, "should_filter_rates")?.unwrap_or(false);
         Ok(Arc::new(Self {
             line: Line::new(common.line, token.iter().cloned().collect()),
-            common,
+            common: *common,
             base: match address(members, "base_url", false)? {
                 Some(base) => base,
                 None => Url::parse(BASE).expect("an address"),
@@ -293,9 +296,6 @@ impl OutsideCarrier for Telnyx {
     async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError> {
         let number = &order.offered.number;
         let mut data = object(order.offered.data.clone());
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(Some(Value::Object(data)));
-        }
         let reference = reference_of(order);
         let ours = self.ours(std::slice::from_ref(number), self.line.provisioning()).await?;
         if let Some(id) = ours.get(number) {
@@ -338,12 +338,6 @@ impl OutsideCarrier for Telnyx {
         number: &E164,
         _data: Option<&Value>,
     ) -> Result<Returned, CarrierError> {
-        if !self.common.gives_back() {
-            return Ok(Returned::Unsupported);
-        }
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(Returned::Done);
-        }
         // Ids that are stored may be those of the API before this one.
         let Some(id) = self.id_of(number).await? else {
             return Ok(Returned::Done);

@@ -16,7 +16,7 @@ use super::{
     Wanted, described,
     digits::{number_in, ten_digits},
     http::{Deadline, Line},
-    settings::{Common, Provisioning, address, form, missing, said, secret},
+    settings::{Common, address, form, missing, said, secret},
     tollfree,
     xml::Element,
 };
@@ -35,6 +35,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
         address: "api_uri",
         secrets: &["pass"],
+        pretends: false,
         open: Vitelity::open,
     }),
 };
@@ -51,7 +52,6 @@ const NOTHING: [&str; 2] = ["none", "unavailable"];
 #[derive(Debug)]
 struct Vitelity {
     line: Line,
-    common: Common,
     uri: Url,
     login: Option<String>,
     pass: Option<SecretString>,
@@ -64,10 +64,13 @@ struct Vitelity {
 }
 
 impl Vitelity {
-    fn open(members: &Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-        let mut common = Common::read(members, false)?;
+    fn open(
+        members: &Map<String, Value>,
+        common: &Common,
+    ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
+        let mut limits = common.line;
         if members.get("requests_per_second").is_none_or(Value::is_null) {
-            common.line.per_second = PACE;
+            limits.per_second = PACE;
         }
         let pass = secret(members, "pass")?;
         let kind = said(members, "type")?;
@@ -76,8 +79,7 @@ impl Vitelity {
             extras.extend(word(members, key)?.map(|word| (key, word)));
         }
         Ok(Arc::new(Self {
-            line: Line::new(common.line, pass.iter().cloned().collect()),
-            common,
+            line: Line::new(limits, pass.iter().cloned().collect()),
             uri: match address(members, "api_uri", false)? {
                 Some(uri) => uri,
                 None => Url::parse(URI).expect("an address"),
@@ -199,9 +201,6 @@ impl OutsideCarrier for Vitelity {
 
     async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError> {
         let (number, data) = (&order.offered.number, order.offered.data.clone());
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(data);
-        }
         let route = self.route.as_deref().ok_or_else(|| missing("routesip"))?;
         let did = ten_digits(number)?;
         if self.is_ours(number).await? {
@@ -230,12 +229,6 @@ impl OutsideCarrier for Vitelity {
         number: &E164,
         _data: Option<&Value>,
     ) -> Result<Returned, CarrierError> {
-        if !self.common.gives_back() {
-            return Ok(Returned::Unsupported);
-        }
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(Returned::Done);
-        }
         let arguments = [("did", ten_digits(number)?)];
         match self.command("removedid", &arguments, self.line.provisioning(), true).await {
             Err(err) if err.is_doubtful() => Err(err),

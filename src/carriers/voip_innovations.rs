@@ -14,7 +14,7 @@ use super::{
     Wanted, described,
     digits::{number_in, ten_digits},
     http::{Deadline, Line},
-    settings::{Common, Provisioning, address, missing, said, secret},
+    settings::{Common, address, missing, said, secret},
     tollfree,
     xml::{Element, document, leaf, node},
 };
@@ -30,6 +30,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
         address: "base_url",
         secrets: &["password"],
+        pretends: false,
         open: VoipInnovations::open,
     }),
 };
@@ -63,7 +64,6 @@ const RELEASED: [&str; 5] = ["106230", "106231", "106235", "106241", "106420"];
 #[derive(Debug)]
 struct VoipInnovations {
     line: Line,
-    common: Common,
     service: Url,
     login: Option<String>,
     password: Option<SecretString>,
@@ -79,12 +79,13 @@ struct Verdict {
 }
 
 impl VoipInnovations {
-    fn open(members: &Map<String, Value>) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-        let common = Common::read(members, false)?;
+    fn open(
+        members: &Map<String, Value>,
+        common: &Common,
+    ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
         let password = secret(members, "password")?;
         Ok(Arc::new(Self {
             line: Line::new(common.line, password.iter().cloned().collect()),
-            common,
             service: match address(members, "base_url", false)? {
                 Some(url) => url,
                 None => Url::parse(SERVICE).expect("an address"),
@@ -253,9 +254,6 @@ impl OutsideCarrier for VoipInnovations {
 
     async fn acquire(&self, order: &Order) -> Result<Option<Value>, CarrierError> {
         let (number, data) = (&order.offered.number, order.offered.data.clone());
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(data);
-        }
         let group = self.group.as_deref().ok_or_else(|| missing("endpoint_group"))?;
         let more = [leaf("epg", group)];
         let verdict = match self.tell("assignDID", number, &more).await {
@@ -287,12 +285,6 @@ impl OutsideCarrier for VoipInnovations {
         number: &E164,
         _data: Option<&Value>,
     ) -> Result<Returned, CarrierError> {
-        if !self.common.gives_back() {
-            return Ok(Returned::Unsupported);
-        }
-        if self.common.provisioning()? == Provisioning::Pretended {
-            return Ok(Returned::Done);
-        }
         match self.tell("releaseDID", number, &[]).await? {
             it if it.code == DONE => Ok(Returned::Done),
             it if RELEASED.contains(&it.code.as_str()) => {

@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{CarrierError, Descriptor, Module, Offered, Open, Order, OutsideCarrier, Wanted};
+use super::{
+    CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Wanted, registry::Open,
+};
 use crate::domain::E164;
 
 /// Voxbone.
@@ -15,6 +17,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         abilities: &[],
         address: "",
         secrets: &["api_password"],
+        pretends: false,
         open: Voxbone::OPEN,
     }),
     ..Descriptor::tag("knm_voxbone")
@@ -28,7 +31,7 @@ const HINT: &str = "Voxbone is a part of Bandwidth now: search and buy with knm_
 struct Voxbone;
 
 impl Voxbone {
-    const OPEN: Open = |_| Ok(Arc::new(Self));
+    const OPEN: Open = |_, _| Ok(Arc::new(Self));
 }
 
 #[async_trait]
@@ -55,7 +58,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_refuses_what_would_buy_and_holds_nothing_up() {
-        let voxbone = Voxbone::OPEN(&Map::new()).unwrap();
+        let voxbone = CARRIER.module.unwrap().open(&Map::new()).unwrap();
         let number = E164::parse("+14155550100").unwrap();
         let (prefix, country) = ("+1415".to_owned(), "US".to_owned());
         let wanted = Wanted { prefix, country, quantity: 1, account: None };

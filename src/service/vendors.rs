@@ -79,7 +79,7 @@ fn open(module: &Module, members: Map<String, Value>, known: Option<Known>) -> K
     match known {
         Some(known) if known.members == members => Known { read_at, ..known },
         _ => {
-            let carrier = (module.open)(&members).unwrap_or_else(|err| {
+            let carrier = module.open(&members).unwrap_or_else(|err| {
                 tracing::error!(error = %err, "the settings of a carrier are refused");
                 Arc::new(Unusable::because(err.to_string()))
             });

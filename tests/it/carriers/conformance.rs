@@ -39,7 +39,7 @@ fn every_carrier_that_can_be_asked_has_a_vendor_to_ask() {
 #[test]
 fn nothing_has_to_be_set_and_what_is_wrong_is_named() {
     for (carrier, module) in modules() {
-        assert!((module.open)(&Map::new()).is_ok(), "{}", carrier.name);
+        assert!(module.open(&Map::new()).is_ok(), "{}", carrier.name);
         let wrong = [
             (module.address, json!("ftp://h")),
             (module.address, json!("https://me:hunter2@h")),
@@ -51,7 +51,7 @@ fn nothing_has_to_be_set_and_what_is_wrong_is_named() {
         let secrets = module.secrets.iter().map(|key| (*key, json!({"a": SECRET})));
         for (key, value) in wrong.into_iter().chain(secrets) {
             let members = Map::from_iter([(key.to_owned(), value)]);
-            let err = (module.open)(&members).err().unwrap_or_else(|| {
+            let err = module.open(&members).err().unwrap_or_else(|| {
                 panic!("{} takes {members:?}", carrier.name);
             });
             assert_eq!(err.key, key, "{}", carrier.name);
@@ -64,7 +64,7 @@ fn nothing_has_to_be_set_and_what_is_wrong_is_named() {
 fn secrets_are_not_in_the_debug_form() {
     for (carrier, module) in modules() {
         let secrets = module.secrets.iter().map(|key| ((*key).to_owned(), Value::from(SECRET)));
-        let opened = (module.open)(&secrets.collect()).unwrap();
+        let opened = module.open(&secrets.collect()).unwrap();
         let text = format!("{opened:?} {opened:#?}");
         assert!(!text.contains(SECRET), "{}: {text}", carrier.name);
     }
@@ -73,7 +73,7 @@ fn secrets_are_not_in_the_debug_form() {
 #[tokio::test]
 async fn what_is_not_set_up_refuses_without_asking() {
     for (carrier, module) in modules() {
-        let opened = (module.open)(&Map::new()).unwrap();
+        let opened = module.open(&Map::new()).unwrap();
         let wanted = wanted("+1415");
         let found = tokio::time::timeout(Duration::from_secs(1), opened.search(&wanted)).await;
         let err = found.unwrap().unwrap_err();

@@ -137,7 +137,7 @@ impl Fake {
         members.insert("order_poll_ms".to_owned(), 10.into());
         members.insert("requests_per_second".to_owned(), 0.into());
         members.extend(object(more));
-        (self.module().open)(&members).unwrap()
+        self.module().open(&members).unwrap()
     }
 }
 

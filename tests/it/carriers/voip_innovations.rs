@@ -195,6 +195,6 @@ async fn errors_say_what_the_vendor_says() {
     let err = nowhere.acquire(&order(NUMBER)).await.unwrap_err();
     assert_eq!(err.reason(), "setting `endpoint_group` is missing");
     let members = serde_json::Map::from_iter([("endpoint_group".to_owned(), json!("12a"))]);
-    let err = (voip_innovations().module().open)(&members).err().unwrap();
+    let err = voip_innovations().module().open(&members).err().unwrap();
     assert_eq!(err.key, "endpoint_group");
 }
