@@ -6,8 +6,9 @@
 //! operator writes, [`settings`] how they are read; [`numbering`] puts them together and is the
 //! door for every number that anyone gives us; [`nanp`] is the North American plan. [`number`] is
 //! what is known of a number, with its [`state`], [`carrier`], [`history`] and [`feature`]s;
-//! [`cell`] is how texts stand in tables; `aging` says how it becomes free again; [`actor`] is who asks, [`creation`] who may bring numbers in; [`billing`] what is counted; [`clock`] tells the time,
-//! [`country`] how a country's numbers begin.
+//! [`cell`] is how texts stand in tables; `aging` says how it becomes free again; [`actor`] is who asks,
+//! [`creation`] who may bring numbers in; [`billing`] what is counted; [`clock`] tells the time, [`country`]
+//! how a country's numbers begin; [`id`] is what our own ids look like.
 
 pub mod account;
 pub mod actor;
@@ -27,6 +28,7 @@ pub mod e164;
 pub mod feature;
 pub mod feature_list;
 pub mod history;
+pub mod id;
 pub mod members;
 pub mod nanp;
 pub mod number;
@@ -56,6 +58,7 @@ pub use feature::{
 };
 pub use feature_list::{changed_list, is_same_list};
 pub use history::ReserveHistory;
+pub use id::{ID_DIGITS, is_id};
 pub use number::{LOCAL_FEATURE, Number, Refused, ReleaseRules, Released, Taking};
 pub use numbering::{NotReconcilable, Numbering};
 pub use pretty::pretty_print;

@@ -6,13 +6,12 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::{NumberRepository, OWN_DATABASE, RepositoryError, write_id};
+use crate::domain::{ID_DIGITS, is_id};
 use crate::store::{
     Body, CommitError, DbName, Document, Expect, IdRange, Kind, Order, Query, Question, Rev,
     SharedStore, WRITE_ID, Write,
 };
 
-/// How many digits the id of a receiver has.
-const ID_DIGITS: usize = 32;
 /// Where the ids of receivers begin.
 const RECEIVER: &str = "webhook:";
 /// Where those begin that say how far one was told.
@@ -222,7 +221,7 @@ impl WebhookRepository {
 
     /// A document of a receiver. What cannot be an id is not asked for: it may be too long for that.
     async fn find(&self, document: &str, id: &str) -> Result<Option<Document>, RepositoryError> {
-        if id.len() != ID_DIGITS || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_id(id, ID_DIGITS) {
             return Ok(None);
         }
         Ok(self.store.get(&own(), document).await?.live())

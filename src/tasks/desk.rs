@@ -14,7 +14,7 @@ use super::{
     output::{self, Columns},
 };
 use crate::{
-    domain::{AccountId, Actor, gregorian_seconds},
+    domain::{AccountId, Actor, gregorian_seconds, is_id},
     jobs::{Job, JobError, JobRepository, JobState, Jobs, Lone, Wanted},
     repository::Task,
 };
@@ -203,7 +203,7 @@ impl Tasks {
     /// [`TaskError::Unknown`].
     pub async fn get(&self, account: Option<&AccountId>, id: &str) -> Result<TaskView, TaskError> {
         let unknown = || TaskError::Unknown(id.to_owned());
-        if !is_id(id) {
+        if !is_id(id, ID_DIGITS) {
             return Err(unknown());
         }
         let task = self.repository().task(id).await?.ok_or_else(unknown)?;
@@ -232,7 +232,7 @@ impl Tasks {
         before: Option<&str>,
         limit: usize,
     ) -> Result<(Vec<TaskView>, Option<String>), TaskError> {
-        if let Some(before) = before.filter(|before| !is_id(before)) {
+        if let Some(before) = before.filter(|before| !is_id(before, ID_DIGITS)) {
             return Err(TaskError::Unknown(before.to_owned()));
         }
         let mut found = Vec::new();
@@ -420,18 +420,12 @@ impl Action {
     }
 }
 
+/// How many digits an id has.
+const ID_DIGITS: usize = 30;
+
 /// The id of a task that is about to be: ids rise with time.
 fn new_id() -> String {
     let mut id = Uuid::now_v7().simple().to_string();
     id.truncate(ID_DIGITS);
     id
-}
-
-/// How many digits an id has.
-const ID_DIGITS: usize = 30;
-
-/// Whether a text can be the id of a task: no other is looked for.
-fn is_id(text: &str) -> bool {
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    text.len() == ID_DIGITS && text.bytes().all(is_digit)
 }

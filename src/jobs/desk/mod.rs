@@ -24,7 +24,7 @@ use super::{
     replay::{Apply, Revert},
 };
 use crate::{
-    domain::{Actor, Clock},
+    domain::{Actor, Clock, ID_DIGITS, is_id},
     repository::{
         ActiveJob, Job, JobRepository, JobState, JournalPart, Origin, RepositoryError, Tally,
         Wanted,
@@ -306,7 +306,7 @@ impl Jobs {
     /// [`JobError::UnknownJob`], and those of every read.
     pub async fn get(&self, id: &str) -> Result<Job, JobError> {
         let unknown = || JobError::UnknownJob(id.to_owned());
-        if !is_id(id) {
+        if !is_id(id, ID_DIGITS) {
             return Err(unknown());
         }
         let found = self.0.repository.load(id).await.map_err(Error::from)?;
@@ -323,7 +323,7 @@ impl Jobs {
         before: Option<&str>,
         limit: usize,
     ) -> Result<(Vec<Job>, Option<String>), JobError> {
-        if let Some(before) = before.filter(|before| !is_id(before)) {
+        if let Some(before) = before.filter(|before| !is_id(before, ID_DIGITS)) {
             return Err(JobError::UnknownJob(before.to_owned()));
         }
         Ok(self.0.repository.list(before, limit).await.map_err(Error::from)?)
@@ -486,7 +486,7 @@ impl Jobs {
         id: &str,
         change: impl Fn(&mut Job) -> Result<(), JobError>,
     ) -> Result<Job, JobError> {
-        if !is_id(id) {
+        if !is_id(id, ID_DIGITS) {
             return Err(JobError::UnknownJob(id.to_owned()));
         }
         let repository = &self.0.repository;
@@ -601,11 +601,6 @@ impl Desk {
 /// The id of a new job: ids are ordered by the time at which they were made.
 fn new_id() -> String {
     Uuid::now_v7().simple().to_string()
-}
-
-/// Whether a text can be the id of a job: no other is looked for.
-fn is_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit())
 }
 
 fn state_of(job: &Job) -> JobError {
