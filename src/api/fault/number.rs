@@ -97,7 +97,7 @@ impl From<Error> for Fault {
             Error::Provider(ProviderError::Absent { .. }) => {
                 return of_number(id, Some(&message), message.clone()).caused_by(error);
             }
-            Error::Provider(ProviderError::Failed { .. }) => {
+            Error::NoList { .. } | Error::Provider(ProviderError::Failed { .. }) => {
                 return of_number(id, None, message).caused_by(error);
             }
             Error::Carrier { number, carrier, reason } => {
