@@ -28,6 +28,7 @@ over_both_stores! {
     many_numbers_and_jobs_are_told_as_well,
     an_account_sees_its_own_time,
     what_was_not_stored_is_not_confirmed,
+    months_are_one_story,
     what_is_old_is_dropped,
 }
 
@@ -49,7 +50,7 @@ async fn write(app: &TestApp, token: &str, method: Method, path: &str, data: Val
 
 async fn history(app: &TestApp, token: &str, path: &str) -> Vec<Value> {
     let (mut writes, mut key) = (Vec::new(), String::new());
-    loop {
+    for _ in 0..100 {
         let page = app.get(&format!("{path}/history?page_size=2{key}")).token(token).send().await;
         let Value::Array(rows) = page.data(200) else { panic!("{}", page.text) };
         writes.extend(rows);
@@ -58,6 +59,7 @@ async fn history(app: &TestApp, token: &str, path: &str) -> Vec<Value> {
             Some(next) => key = format!("&start_key={next}"),
         }
     }
+    panic!("{path} does not end: {writes:?}");
 }
 
 fn any(number: &str) -> String {
@@ -365,6 +367,29 @@ async fn what_was_not_stored_is_not_confirmed(world: &World) {
     let told = history(&app, &admin, &any(NUMBER)).await;
     let confirmed: Vec<&Value> = told.iter().map(|it| &it["confirmed"]).collect();
     assert_eq!(confirmed, [true, false, true], "{told:?}");
+}
+
+async fn months_are_one_story(world: &World) {
+    let app = noting(world).await;
+    let one = numbers(&format!("/{NUMBER}"));
+    write(&app, &app.admin(), Method::PUT, &one, json!({"note": 0})).await;
+    for (month, notes) in [(5, 1..4), (6, 4..7), (8, 7..9)] {
+        app.clock().set(format!("2024-{month:02}-20T00:00:00Z").parse().unwrap());
+        for note in notes {
+            write(&app, &app.admin(), Method::PATCH, &one, json!({"note": note})).await;
+        }
+    }
+    let told = history(&app, &app.admin(), &any(NUMBER)).await;
+    let months: Vec<&str> = told.iter().map(|it| &it["time"].as_str().unwrap()[..7]).collect();
+    let of = |month: &'static str, count| std::iter::repeat_n(month, count);
+    let wanted: Vec<&str> =
+        of("2024-08", 2).chain(of("2024-06", 3)).chain(of("2024-05", 4)).collect();
+    assert_eq!(months, wanted, "{told:?}");
+    assert!(
+        told.is_sorted_by(|one, next| one["time"].as_str() > next["time"].as_str()),
+        "{told:?}"
+    );
+    assert!(told.iter().all(|it| it["confirmed"] == true), "{told:?}");
 }
 
 async fn what_is_old_is_dropped(world: &World) {
