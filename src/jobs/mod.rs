@@ -21,6 +21,7 @@ mod request;
 mod runner;
 mod schedule;
 mod scope;
+mod walk;
 
 pub use self::{
     config::JobsConfig,

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::{
-    JobRepository, RepositoryError, RowResult, database, page_number, results_of, unreadable,
+    JobRepository, RepositoryError, RowResult, database,
+    pages::{page_number, results_of},
+    unreadable,
 };
 use crate::store::{IdRange, Order, Query, Question};
 
