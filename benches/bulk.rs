@@ -131,7 +131,7 @@ async fn import(service: &Service, store: &str, rows: usize) -> Outcome<f64> {
     let lines = futures::stream::iter((0..rows).step_by(SENT).map(move |first| {
         let mut text = String::new();
         if first == 0 {
-            text.push_str("e164,carrier_module,state,cnam.outbound\n");
+            text.push_str("e164,carrier_module,state,prepend.name\n");
         }
         for place in first..rows.min(first + SENT) {
             writeln!(text, "{},knm_telnyx,in_service,ACME", number(place))?;
@@ -176,13 +176,13 @@ fn number(place: usize) -> String {
 
 /// A number as an import leaves it.
 fn document() -> Value {
-    let cnam = json!({"display_name": "ACME"});
+    let prepend = json!({"name": "ACME"});
     json!({
         "pvt_type": "number", "pvt_db_name": "numbers%2F%2B1415", "pvt_module_name": "knm_telnyx",
         "pvt_state": "in_service", "pvt_state_since": 63_900_000_000_i64, "pvt_ported_in": false,
         "pvt_assigned_to": ACCOUNT, "pvt_authorizing_account": "system",
-        "pvt_features": {"outbound_cnam": cnam}, "pvt_created": 63_900_000_000_i64,
+        "pvt_features": {"prepend": prepend}, "pvt_created": 63_900_000_000_i64,
         "pvt_modified": 63_900_000_000_i64, "pvt_write_id": "0123456789abcdef0123456789abcdef",
-        "cnam": cnam,
+        "prepend": prepend,
     })
 }

@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{fault::Fault, request};
+use super::{fault::Fault, request, turns::TurnLimits};
 
 /// How much is done at once.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -34,6 +34,13 @@ pub struct AdmissionConfig {
     pub waiting: usize,
     /// For how long each of them waits, in milliseconds.
     pub wait_ms: u64,
+    /// How many numbers the requests about many of them work on at once.
+    pub batch_numbers: usize,
+    /// How many of those requests wait in the order in which they came; while there are more, whoever
+    /// came last is first, and waits no longer than others do.
+    pub batch_queue: usize,
+    /// For how long one of them waits in that order, in milliseconds.
+    pub batch_wait_ms: u64,
     /// Up to how many bytes a body is small.
     pub small_body_bytes: usize,
     /// How many bytes the bodies of all requests have together, without the small ones.
@@ -51,12 +58,28 @@ impl AdmissionConfig {
         if self.requests == 0 || self.requests > Semaphore::MAX_PERMITS {
             return Err("http.admission.requests must be at least 1".to_owned());
         }
+        if self.batch_numbers == 0 {
+            return Err("http.admission.batch_numbers must be at least 1".to_owned());
+        }
         if self.large_bodies_bytes < body_bytes || u32::try_from(self.large_bodies_bytes).is_err() {
             let wrong = "http.admission.large_bodies_bytes must be at least http.body_bytes, and less \
                          than 4 GiB";
             return Err(wrong.to_owned());
         }
         Ok(())
+    }
+}
+
+impl AdmissionConfig {
+    /// How much of that is about many numbers.
+    pub(super) fn of_batches(&self) -> TurnLimits {
+        TurnLimits {
+            numbers: self.batch_numbers,
+            queue: self.batch_queue,
+            waiting: self.waiting,
+            patience: Duration::from_millis(self.batch_wait_ms),
+            haste: Duration::from_millis(self.wait_ms),
+        }
     }
 }
 
@@ -67,6 +90,9 @@ impl Default for AdmissionConfig {
             requests: 256,
             waiting: 1024,
             wait_ms: 1_000,
+            batch_numbers: 500,
+            batch_queue: 64,
+            batch_wait_ms: 10_000,
             small_body_bytes: 65_536,
             large_bodies_bytes: 32_000_000,
         }
@@ -178,7 +204,7 @@ impl Drop for Place<'_> {
     }
 }
 
-fn refused(what: &'static str) -> Fault {
+pub(super) fn refused(what: &'static str) -> Fault {
     counter!("http_requests_refused_total", "full_of" => what).increment(1);
     Fault::overloaded()
 }
@@ -194,6 +220,7 @@ mod tests {
             wait_ms: 50,
             small_body_bytes: 10,
             large_bodies_bytes: 100,
+            ..AdmissionConfig::default()
         })
     }
 

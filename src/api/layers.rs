@@ -270,6 +270,13 @@ async fn run(api: &Api, call: &Arc<Call>, request: Request, next: Next) -> Resul
         return Err(Fault::key_with_stream());
     }
     let time = Duration::from_millis(api.limits.request_timeout_ms);
+    let turn = match call.numbers() {
+        0 | 1 => None,
+        many => {
+            let turn = api.batches.take(many).await;
+            Some(turn.ok_or_else(|| admission::refused("batches"))?)
+        }
+    };
     let once = idempotency::is_asked(call, request.headers())
         .then(|| (api.clone(), Arc::clone(call), request.uri().clone(), request.headers().clone()));
     let id = request.extensions().get::<RequestId>().map_or("", |id| &*id.0);
@@ -282,6 +289,7 @@ async fn run(api: &Api, call: &Arc<Call>, request: Request, next: Next) -> Resul
         return timeout(time, work).await.map_err(|_| Fault::slow());
     }
     let work = async move {
+        let _turn = turn;
         match once {
             Some((api, call, uri, headers)) => {
                 idempotency::once(&api, &call, (uri.path(), &headers), work).await

@@ -54,6 +54,7 @@ mod system_config;
 mod tasks;
 mod tasks_words;
 mod tokens;
+mod turns;
 mod webhooks;
 mod words;
 
@@ -162,6 +163,8 @@ pub struct Parts {
     pub limiter: limit::Limiter,
     /// What is under way.
     pub admission: admission::Admission,
+    /// Whose turn it is among requests about many numbers.
+    pub batches: turns::Turns,
     /// What is measured.
     pub metrics: Metrics,
     /// Whether `/metrics` is served here; not when it has an address of its own.
@@ -230,6 +233,7 @@ impl Api {
             authenticator,
             clock,
             admission: admission::Admission::new(config.limits.admission),
+            batches: turns::Turns::new(config.limits.admission.of_batches()),
             limits: config.limits,
             news: news::News::new(config.changes, config.stop),
             webhooks: config.webhooks,

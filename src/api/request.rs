@@ -287,6 +287,11 @@ impl Payload {
 }
 
 impl Call {
+    /// How many numbers the body names.
+    pub(super) fn numbers(&self) -> usize {
+        self.body.data.get("numbers").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
     /// Puts together what was understood.
     pub(super) fn new(method: Method, query: Query, body: Payload, headers: &HeaderMap) -> Self {
         let of_header = |name| headers.get(name).and_then(|value| value.to_str().ok());
