@@ -35,6 +35,7 @@ mod generate;
 mod giving_back;
 mod history;
 mod identify;
+mod leftovers;
 mod list;
 mod lookup;
 mod migration;
@@ -44,6 +45,7 @@ mod parting;
 mod planning;
 mod port_requests;
 mod porting;
+mod providing;
 mod purge;
 mod quantities;
 mod reconcile;
@@ -109,7 +111,8 @@ pub use self::{
     rows::{RowDone, RowWish},
     search::{Found, SearchQuery, Searcher},
     settling::{
-        BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, TO_BE_GIVEN_BACK, Unsettled,
+        BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, PROVIDERS_TO_BE_TOLD,
+        PROVIDERS_TOLD, TO_BE_GIVEN_BACK, Unsettled,
     },
     system_config::{MASK, Moved, SystemConfig},
     tables::TablePage,
@@ -123,7 +126,7 @@ pub use crate::{
     providers::ProviderError,
     repository::{
         Account, Application, Caller, Claim, Claimed, Cursor, Disconnect, Entry, EventPage,
-        FoundCopy, History, HistoryKey, Inspection, LastAudit, Origin, Port, Purchase,
+        FoundCopy, History, HistoryKey, Inspection, LastAudit, Leftover, Origin, Port, Purchase,
         RequestRepository, Side, Sum, Summed, Version,
     },
 };
@@ -150,8 +153,10 @@ pub struct NumberService {
     directory: Directory,
     /// The outside carriers of this build that were opened.
     opened: vendors::Opened,
+    /// The providers of vendors that were opened.
+    opened_providers: providing::Opened,
     searches: search::Searches,
-    /// Room for numbers that are given back right after they were deleted.
+    /// Room for what is done outside right after a number was written.
     returning: Arc<Semaphore>,
     feature_settings: FeatureSettingsRepository,
     providers: Registry,
@@ -230,6 +235,7 @@ impl NumberService {
             outside,
             directory,
             opened: vendors::Opened::default(),
+            opened_providers: providing::Opened::default(),
             searches: search::remembered(),
             returning: Arc::new(Semaphore::new(giving_back::WAITING)),
             feature_settings,

@@ -5,6 +5,7 @@ pub(crate) mod bandwidth;
 pub(crate) mod blind;
 pub(crate) mod carriers;
 pub(crate) mod couch;
+pub(crate) mod dash;
 pub(crate) mod document;
 pub(crate) mod failing;
 pub(crate) mod invariants;
