@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{
     Ability, CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Ownership, Returned,
     Wanted, described,
-    digits::{number_in, ten_digits},
+    digits::ten_digits,
     http::Deadline,
     settings::{Common, missing, said},
     tollfree,
@@ -23,7 +23,7 @@ use crate::{
         ConfigurationError, E164,
         members::{texts, wrong},
     },
-    upstream::vitelity::Vitelity as Api,
+    upstream::vitelity::{NOTHING, Vitelity as Api, number_of},
 };
 
 /// Vitelity.
@@ -43,8 +43,6 @@ pub(super) const CARRIER: Descriptor = Descriptor {
 
 /// The beginning of the numbers that it has.
 const PLAN: &str = "+1";
-/// What it says when there is nothing.
-const NOTHING: [&str; 2] = ["none", "unavailable"];
 
 #[derive(Debug)]
 struct Vitelity {
@@ -184,11 +182,7 @@ impl OutsideCarrier for Vitelity {
 
 /// A row of a list: a number alone, or with what is known of it.
 fn offered(row: &Element) -> Option<Offered> {
-    if !matches!(row.name(), "did" | "number") {
-        return None;
-    }
-    let number = row.said(&["number"]).or_else(|| row.said(&["did"])).unwrap_or(row.text());
-    let number = number_in(number)?;
+    let number = number_of(row)?;
     let said = |child: &Element| (child.name().to_owned(), Value::from(child.text()));
     let mut data: Map<_, _> = row.children().iter().map(said).collect();
     data.insert("number".to_owned(), number.as_str().into());

@@ -22,7 +22,11 @@ mod port_notifier;
 mod prepend;
 mod read;
 mod ringback;
+mod telnyx_cnam;
+mod telnyx_e911;
 mod vendor;
+mod vitelity_cnam;
+mod vitelity_e911;
 
 use std::{fmt, sync::Arc};
 
@@ -242,7 +246,13 @@ fn standard() -> Vec<Arc<dyn FeatureProvider>> {
 }
 
 /// The providers that a vendor runs.
-pub const VENDORS: [Vendor; 1] = [dash_e911::VENDOR];
+pub const VENDORS: [Vendor; 5] = [
+    dash_e911::VENDOR,
+    telnyx_cnam::VENDOR,
+    telnyx_e911::VENDOR,
+    vitelity_cnam::VENDOR,
+    vitelity_e911::VENDOR,
+];
 
 /// Checks the settings of a vendor, by the name of its document. Those of one that provides nothing
 /// here are not looked at.

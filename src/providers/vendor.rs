@@ -102,3 +102,20 @@ pub(super) fn outstanding<'a>(
         _ => Outstanding::Nothing,
     }
 }
+
+/// Keeps something in the carrier data; nothing when it is null.
+pub(super) fn keep(data: &mut Option<Value>, member: &str, value: Value) {
+    let members = match data {
+        Some(Value::Object(members)) => members,
+        _ if value.is_null() => return,
+        _ => {
+            *data = Some(Value::Object(Map::new()));
+            return keep(data, member, value);
+        }
+    };
+    if value.is_null() {
+        members.shift_remove(member);
+    } else {
+        members.insert(member.to_owned(), value);
+    }
+}

@@ -92,6 +92,19 @@ impl Common {
         self
     }
 
+    /// The same, with this many seconds for which an order is looked at.
+    #[must_use]
+    pub(crate) fn patient(mut self, seconds: i64) -> Self {
+        self.patience = Duration::from_secs(seconds.unsigned_abs());
+        self
+    }
+
+    /// Whether nothing is done there, and everything is as if it had been (`sandbox_provisioning`).
+    #[must_use]
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.sandbox_provisioning
+    }
+
     /// Whether numbers are given back at all (`release_on_disconnect`).
     #[must_use]
     pub(crate) fn gives_back(&self) -> bool {

@@ -44,6 +44,11 @@ impl Telnyx {
         })
     }
 
+    /// Whether it can be told who asks.
+    pub(crate) fn is_set_up(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Begins a request for what is at this path.
     pub(crate) fn request(
         &self,
@@ -81,13 +86,18 @@ impl Telnyx {
 
     /// Its own id of a number that is ours; none when it is not.
     pub(crate) async fn id_of(&self, number: &E164) -> Result<Option<String>, VendorError> {
+        let row = self.owned(number).await?;
+        Ok(row.and_then(|row| row["id"].as_str().map(str::to_owned)))
+    }
+
+    /// What it says of a number that is ours; none when it is not.
+    pub(crate) async fn owned(&self, number: &E164) -> Result<Option<Value>, VendorError> {
         let digits = number.as_str().trim_start_matches('+');
         let filters = [("filter[phone_number]", digits)];
         let request = self.request_with(Method::GET, &["phone_numbers"], &filters)?;
         let reply = self.line.ask(request, self.line.provisioning()).await?;
         let said = self.said(&reply)?;
         let rows = said["data"].as_array().ok_or_else(|| VendorError::refused("no list came"))?;
-        let row = rows.iter().find(|row| row["phone_number"] == number.as_str());
-        Ok(row.and_then(|row| row["id"].as_str()).map(str::to_owned))
+        Ok(rows.iter().find(|row| row["phone_number"] == number.as_str()).cloned())
     }
 }

@@ -7,16 +7,20 @@ use serde_json::{Map, Value};
 
 use super::{
     VendorError,
+    digits::number_in,
     http::{Deadline, Line},
     settings::{Common, address, form, missing, said, secret},
     xml::Element,
 };
-use crate::domain::ConfigurationError;
+use crate::domain::{ConfigurationError, E164};
 
 /// Where it is.
 const URI: &str = "https://api.vitelity.net/api.php";
 /// How often it may be asked a second when nothing is set.
 const PACE: u32 = 1;
+
+/// What it says when there is nothing.
+pub(crate) const NOTHING: [&str; 2] = ["none", "unavailable"];
 
 /// The way to Vitelity.
 #[derive(Debug)]
@@ -49,6 +53,37 @@ impl Vitelity {
             login: said(members, "login")?,
             pass,
         })
+    }
+
+    /// Whether it can be told who asks.
+    pub(crate) fn is_set_up(&self) -> bool {
+        self.login.is_some() && self.pass.is_some()
+    }
+
+    /// Succeeds when it lets us in: a refusal of anything else is about that then.
+    pub(crate) async fn login_works(&self) -> Result<(), VendorError> {
+        self.ours().await.map(|_| ())
+    }
+
+    /// Whether a number is ours.
+    pub(crate) async fn has(&self, number: &E164) -> Result<bool, VendorError> {
+        Ok(self.ours().await?.contains(number))
+    }
+
+    /// The numbers that are ours.
+    async fn ours(&self) -> Result<Vec<E164>, VendorError> {
+        let listed = self.command("listdids", &[], self.line.provisioning(), false).await;
+        let content = match listed {
+            Err(err) if NOTHING.contains(&err.reason()) => return Ok(Vec::new()),
+            listed => listed.map_err(VendorError::without_doubt)?,
+        };
+        let numbers = content.at(&["numbers"]);
+        let numbers = numbers.ok_or_else(|| VendorError::refused("no_numbers"))?;
+        match numbers.said(&["response"]) {
+            Some(words) if NOTHING.contains(&words) => Ok(Vec::new()),
+            Some(words) => Err(VendorError::refused(self.line.words(words))),
+            None => Ok(numbers.children().iter().filter_map(number_of).collect()),
+        }
     }
 
     /// Sends a command and reads what is said to it: an error for anything but success.
@@ -94,4 +129,12 @@ impl Vitelity {
             }
         }
     }
+}
+
+/// The number of a row of a list.
+pub(crate) fn number_of(row: &Element) -> Option<E164> {
+    if !matches!(row.name(), "did" | "number") {
+        return None;
+    }
+    number_in(row.said(&["number"]).or_else(|| row.said(&["did"])).unwrap_or(row.text()))
 }

@@ -36,6 +36,7 @@ async fn an_address_is_put_in_force_and_kept_as_it_is_known_there() {
     // Of another address, and not true any more.
     given["latitude"] = json!("1");
     given["location_id"] = json!("7");
+    given["order_id"] = json!("8");
     let mut after = number(&*provider, json!({ "e911": given }));
     provider.provide(None, &mut after, HOLDER).await.unwrap();
     let wanted = json!({

@@ -2,6 +2,8 @@
 
 mod conformance;
 mod dash;
+mod telnyx;
+mod vitelity;
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,7 +15,11 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{
     dash::{self as fake_dash, Dash},
+    telnyx as fake_telnyx,
+    telnyx_features::TelnyxFeatures,
     vendor::{Vendor, VendorServer},
+    vitelity as fake_vitelity,
+    vitelity_features::VitelityFeatures,
 };
 
 const NUMBER: &str = "+14155550100";
@@ -42,13 +48,36 @@ struct Fake {
 
 /// A vendor for each provider that can be asked.
 fn fakes() -> Vec<Fake> {
-    vec![Fake {
-        name: "knm_dash_e911",
-        vendor: || Box::new(Dash::default()),
-        settings: || json!({"auth_username": fake_dash::USER, "auth_password": fake_dash::PASSWORD}),
-        secret: fake_dash::PASSWORD,
-        wish: || json!({ "e911": address("100 Main St") }),
-    }]
+    type Wish = fn() -> Value;
+    let telnyx = |name, wish: Wish| Fake {
+        name,
+        vendor: || Box::new(TelnyxFeatures::with(NUMBER)),
+        settings: || json!({ "token": fake_telnyx::KEY }),
+        secret: fake_telnyx::KEY,
+        wish,
+    };
+    let vitelity = |name, wish: Wish| Fake {
+        name,
+        vendor: || Box::new(VitelityFeatures::with(NUMBER)),
+        settings: || json!({"login": "acme", "pass": fake_vitelity::PASS}),
+        secret: fake_vitelity::PASS,
+        wish,
+    };
+    let address = || json!({ "e911": address("100 Main St") });
+    let names = || json!({"cnam": {"display_name": "ACME", "inbound_lookup": true}});
+    vec![
+        Fake {
+            name: "knm_dash_e911",
+            vendor: || Box::new(Dash::default()),
+            settings: || json!({"auth_username": fake_dash::USER, "auth_password": fake_dash::PASSWORD}),
+            secret: fake_dash::PASSWORD,
+            wish: address,
+        },
+        telnyx("knm_telnyx_e911", address),
+        telnyx("knm_telnyx_cnam", names),
+        vitelity("knm_vitelity_e911", address),
+        vitelity("knm_vitelity_cnam", names),
+    ]
 }
 
 impl Fake {
