@@ -9,6 +9,10 @@
 
 #[path = "support/compare.rs"]
 mod compare;
+#[path = "support/memory.rs"]
+mod memory;
+#[path = "support/size.rs"]
+mod size;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -29,6 +33,7 @@ use number_manager::store::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use size::of_environment;
 use support::{Outcome, Server, Service, per_second, spread};
 
 /// Where the raw side notes who writes. The service drops old databases that are named like its own.
@@ -57,8 +62,6 @@ const READERS: usize = 4;
 trait Jobs {
     /// Runs an operation to its end and returns the job.
     async fn run(&self, operation: &str, data: Value) -> Outcome<Value>;
-    /// The most memory that it ever had, in MiB (Linux).
-    fn peak_memory(&self) -> Outcome<u64>;
 }
 
 impl Jobs for Service {
@@ -70,14 +73,6 @@ impl Jobs for Service {
             job = self.send(Method::GET, &format!("jobs/{id}?wait=25"), Value::Null).await?;
         }
         Ok(job["data"].take())
-    }
-
-    fn peak_memory(&self) -> Outcome<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib =
-            line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
-        Ok(kib.ok_or("no figure of memory")? / 1024)
     }
 }
 
@@ -92,16 +87,11 @@ struct Size {
 
 impl Size {
     fn of_environment() -> Self {
-        let read = |name: &str, default: usize| {
-            #[expect(clippy::disallowed_methods, reason = "a benchmark has no configuration")]
-            let text = std::env::var(name);
-            text.ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-        };
         Self {
-            numbers: read("BENCH_NUMBERS", 200_000),
-            databases: read("BENCH_DATABASES", 300),
-            accounts: read("BENCH_ACCOUNTS", 2_000),
-            rounds: read("BENCH_ROUNDS", 1),
+            numbers: of_environment("BENCH_NUMBERS", 200_000),
+            databases: of_environment("BENCH_DATABASES", 300),
+            accounts: of_environment("BENCH_ACCOUNTS", 2_000),
+            rounds: of_environment("BENCH_ROUNDS", 1),
         }
     }
 
@@ -149,7 +139,7 @@ async fn main() -> Outcome<()> {
     let url = std::env::var("COUCHDB_URL");
     let Ok(url) = url else {
         println!("COUCHDB_URL is not set: only memory is measured, over SQLite");
-        return memory(size).await;
+        return of_memory(size).await;
     };
     let (server, noted) = (Arc::new(Server::new(&url)), AtomicUsize::new(0));
     let raw = Raw { server, size, noted };
@@ -160,7 +150,7 @@ async fn main() -> Outcome<()> {
 }
 
 /// Converts everything over SQLite, and tells the most memory that the service had.
-async fn memory(size: Size) -> Outcome<()> {
+async fn of_memory(size: Size) -> Outcome<()> {
     let dir = tempfile::tempdir()?;
     {
         let file = dir.path().join("number-manager.sqlite");
@@ -195,7 +185,7 @@ async fn memory(size: Size) -> Outcome<()> {
     let job = service.run("convert_carrier", conversion("knm_telnyx", "knm_simwood")).await?;
     check(&job, size.numbers)?;
     let rate = per_second(size.numbers, begun.elapsed());
-    let memory = service.peak_memory()?;
+    let memory = memory::peak(&service)?;
     println!(
         "SQLite: {} numbers converted, {rate:.0}/s, at most {memory} MiB resident",
         size.numbers
@@ -203,7 +193,7 @@ async fn memory(size: Size) -> Outcome<()> {
     let begun = Instant::now();
     service.run("audit", json!({"scope": {"all": true}})).await?;
     let rate = per_second(size.numbers, begun.elapsed());
-    let memory = service.peak_memory()?;
+    let memory = memory::peak(&service)?;
     println!("SQLite: the same audited, {rate:.0}/s, at most {memory} MiB resident");
     Ok(())
 }
@@ -303,7 +293,7 @@ async fn against_couchdb(url: &str, raw: &Raw) -> Outcome<()> {
     compare("auditing", &ours, &theirs);
 
     politeness(&service, raw).await?;
-    println!("at most {} MiB resident", service.peak_memory()?);
+    println!("at most {} MiB resident", memory::peak(&service)?);
     Ok(())
 }
 

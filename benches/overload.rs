@@ -8,6 +8,8 @@
 //! `BENCH_TIMES` (10) times that rate is offered for `BENCH_SECONDS` (10), whether answers come or not.
 //! Each with the limits as they come, and with those that let in no more than is worked on at once.
 
+#[path = "support/size.rs"]
+mod size;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -22,6 +24,7 @@ use std::{
 use futures::future::join_all;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::json;
+use size::of_environment;
 use support::{Outcome, Server, Service, per_second, spread};
 use tokio::{
     task::JoinSet,
@@ -216,13 +219,9 @@ impl Caller {
 
 impl Size {
     fn of_environment() -> Self {
-        let read = |name: &str, default: usize| {
-            #[expect(clippy::disallowed_methods, reason = "a benchmark has no configuration")]
-            let text = std::env::var(name);
-            text.ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-        };
-        let (batch, times) = (read("BENCH_BATCH", 100), read("BENCH_TIMES", 10));
-        Self { batch, times, seconds: read("BENCH_SECONDS", 10) }
+        let (batch, times) =
+            (of_environment("BENCH_BATCH", 100), of_environment("BENCH_TIMES", 10));
+        Self { batch, times, seconds: of_environment("BENCH_SECONDS", 10) }
     }
 }
 

@@ -28,10 +28,7 @@ use crate::domain::{
 
 /// Bandwidth.
 pub(super) const CARRIER: Descriptor = Descriptor {
-    name: "knm_bandwidth2",
-    longest_prefix: 3,
-    is_ours: false,
-    is_usable: true,
+    plans: &["1"],
     module: Some(&Module {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
         address: "base_url",
@@ -39,6 +36,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         pretends: true,
         open: Bandwidth::open,
     }),
+    ..Descriptor::tag("knm_bandwidth2")
 };
 
 /// Where it is.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::{
-    CarrierError, Offered, Order, OutsideCarrier, Ownership, Returned, Wanted,
+    CarrierError, Holdings, Offered, Order, OutsideCarrier, Ownership, Returned, Wanted,
     settings::{Common, Provisioning},
 };
 use crate::domain::E164;
@@ -44,6 +44,10 @@ impl OutsideCarrier for Gate {
 
     async fn owned(&self, order: &Order) -> Result<Ownership, CarrierError> {
         self.carrier.owned(order).await
+    }
+
+    async fn list(&self, after: Option<&str>) -> Result<Holdings, CarrierError> {
+        self.carrier.list(after).await
     }
 
     async fn disconnect(

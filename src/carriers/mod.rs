@@ -20,7 +20,9 @@ mod voip_innovations;
 mod voxbone;
 
 pub use directory::{Directory, DirectoryError, Limits};
-pub use outside::{Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted};
+pub use outside::{
+    Holdings, Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted,
+};
 pub use registry::{Ability, Descriptor, Module};
 pub use unusable::Unusable;
 
@@ -38,7 +40,7 @@ use crate::{
 pub const CARRIERS: [Descriptor; 26] = [
     bandwidth2::CARRIER,
     Descriptor::tag("knm_bandwidth"),
-    Descriptor::ours("knm_inum", 15),
+    Descriptor { plans: &["8835100"], ..Descriptor::ours("knm_inum", 15) },
     Descriptor::ours("knm_local", 10),
     Descriptor::ours("knm_inventory", 10),
     Descriptor::ours("knm_managed", 15),

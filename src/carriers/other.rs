@@ -22,10 +22,7 @@ use crate::domain::{
 
 /// Middleware of the operator's own.
 pub(super) const CARRIER: Descriptor = Descriptor {
-    name: "knm_other",
     longest_prefix: 10,
-    is_ours: false,
-    is_usable: true,
     module: Some(&Module {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask],
         address: "phonebook_url",
@@ -33,6 +30,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         pretends: false,
         open: Other::open,
     }),
+    ..Descriptor::tag("knm_other")
 };
 
 /// The country in the paths when none is set.

@@ -60,6 +60,15 @@ pub enum Returned {
     Unsupported,
 }
 
+/// A part of a carrier's own list of our numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// The numbers.
+    pub numbers: Vec<E164>,
+    /// Where the list goes on; none at its end.
+    pub next: Option<String>,
+}
+
 /// A carrier that somebody else runs. Who calls it puts an end to calls that take too long, and
 /// survives a panic.
 #[async_trait]
@@ -101,6 +110,16 @@ pub trait OutsideCarrier: fmt::Debug + Send + Sync + 'static {
     /// [`CarrierError`]: nobody can say.
     async fn owned(&self, _order: &Order) -> Result<Ownership, CarrierError> {
         Ok(Ownership::Unknown)
+    }
+
+    /// Lists the numbers that are ours, a part at a time. `after`: where the part before said that the list
+    /// goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError`]: there is no such part, or no list at all.
+    async fn list(&self, _after: Option<&str>) -> Result<Holdings, CarrierError> {
+        Err(CarrierError::refused("it has no list of our numbers"))
     }
 
     /// Gives a number back. One that is not there any more was given back; so it may be asked for

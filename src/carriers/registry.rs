@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{OutsideCarrier, gate::Gate, settings::Common};
-use crate::domain::ConfigurationError;
+use crate::domain::{ConfigurationError, E164};
 
 /// What is known of a carrier before it is asked anything.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,8 @@ pub struct Descriptor {
     pub name: &'static str,
     /// The longest prefix that it can search, in digits without the calling code.
     pub longest_prefix: u8,
+    /// How the numbers begin that it can have, behind the `+`; any when that is nothing.
+    pub plans: &'static [&'static str],
     /// Whether its numbers are held by us and nobody has to be asked for them.
     pub is_ours: bool,
     /// Whether a number can be given this carrier; the others only search.
@@ -56,6 +58,8 @@ pub enum Ability {
     Ask,
     /// To take a number back.
     Return,
+    /// To list the numbers that are ours.
+    List,
 }
 
 impl Module {
@@ -79,18 +83,26 @@ impl Module {
 }
 
 impl Descriptor {
+    /// Whether a number can be one of this carrier's.
+    #[must_use]
+    pub fn can_have(&self, number: &E164) -> bool {
+        let digits = number.as_str().trim_start_matches('+');
+        self.plans.is_empty() || self.plans.iter().any(|plan| digits.starts_with(plan))
+    }
+
     /// A carrier whose numbers are held by us.
     pub(super) const fn ours(name: &'static str, longest_prefix: u8) -> Self {
-        Self { name, longest_prefix, is_ours: true, is_usable: true, module: None }
+        let plans = &[];
+        Self { name, longest_prefix, plans, is_ours: true, is_usable: true, module: None }
     }
 
     /// One that only searches.
     pub(super) const fn search_only(name: &'static str) -> Self {
-        Self { name, longest_prefix: 10, is_ours: true, is_usable: false, module: None }
+        Self { is_usable: false, ..Self::ours(name, 10) }
     }
 
     /// One that somebody else runs and that cannot be asked here: its name alone.
     pub(super) const fn tag(name: &'static str) -> Self {
-        Self { name, longest_prefix: 3, is_ours: false, is_usable: true, module: None }
+        Self { is_ours: false, ..Self::ours(name, 3) }
     }
 }

@@ -19,10 +19,7 @@ use crate::domain::{ConfigurationError, E164};
 
 /// Simwood.
 pub(super) const CARRIER: Descriptor = Descriptor {
-    name: "knm_simwood",
-    longest_prefix: 3,
-    is_ours: false,
-    is_usable: true,
+    plans: &["44", "1"],
     module: Some(&Module {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
         address: "numbers_api_url",
@@ -30,12 +27,11 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         pretends: false,
         open: Simwood::open,
     }),
+    ..Descriptor::tag("knm_simwood")
 };
 
 /// Where it is.
 const URL: &str = "https://api.simwood.com/v3/numbers";
-/// The countries that it has numbers of.
-const COUNTRIES: [&str; 2] = ["44", "1"];
 /// How many numbers are checked at once.
 const CHECKED: usize = 4;
 
@@ -110,7 +106,7 @@ impl Simwood {
 impl OutsideCarrier for Simwood {
     async fn search(&self, wanted: &Wanted) -> Result<Vec<Offered>, CarrierError> {
         let digits = wanted.prefix.trim_start_matches('+');
-        let Some(country) = COUNTRIES.into_iter().find(|code| digits.starts_with(code)) else {
+        let Some(country) = CARRIER.plans.iter().find(|code| digits.starts_with(**code)) else {
             return Ok(Vec::new());
         };
         // There are lists of these lengths only.

@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Ability, CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Ownership, Returned,
-    Wanted, described,
+    Ability, CarrierError, Descriptor, Holdings, Module, Offered, Order, OutsideCarrier, Ownership,
+    Returned, Wanted, described,
     http::Deadline,
     looks::Looks,
     settings::{Common, said},
@@ -24,19 +24,25 @@ use crate::{
 
 /// Telnyx.
 pub(super) const CARRIER: Descriptor = Descriptor {
-    name: "knm_telnyx",
-    longest_prefix: 3,
-    is_ours: false,
-    is_usable: true,
     module: Some(&Module {
-        abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
+        abilities: &[
+            Ability::Search,
+            Ability::Check,
+            Ability::Buy,
+            Ability::Ask,
+            Ability::Return,
+            Ability::List,
+        ],
         address: "base_url",
         secrets: &["token"],
         pretends: false,
         open: Telnyx::open,
     }),
+    ..Descriptor::tag("knm_telnyx")
 };
 
+/// How many numbers a page of its list of ours has.
+const LISTED: u32 = 250;
 /// The error of what is not there.
 const NOT_FOUND: &str = "10005";
 /// The error of an order that was made before.
@@ -283,6 +289,26 @@ impl OutsideCarrier for Telnyx {
             None | Some(Progress::Failed) => Ownership::NotOurs,
             Some(Progress::Done | Progress::Pending | Progress::NeedsPapers) => Ownership::Unknown,
         })
+    }
+
+    async fn list(&self, after: Option<&str>) -> Result<Holdings, CarrierError> {
+        let page: u64 =
+            after.map_or(Ok(1), str::parse).map_err(|_| CarrierError::refused("no page"))?;
+        let (number, size) = (page.to_string(), LISTED.to_string());
+        let query = [("page[number]", &*number), ("page[size]", &*size)];
+        let request = self.api.request_with(Method::GET, &["phone_numbers"], &query)?;
+        let said =
+            self.api.said(&self.api.line.ask(request, self.api.line.provisioning()).await?)?;
+        let rows = said["data"].as_array().ok_or_else(|| CarrierError::refused("no list came"))?;
+        let number = |row: &Value| {
+            let number = row["phone_number"].as_str().and_then(|text| E164::parse(text).ok());
+            number.ok_or_else(|| CarrierError::refused("its list has a row without a number"))
+        };
+        let numbers = rows.iter().map(number).collect::<Result<_, _>>()?;
+        let pages = said["meta"]["total_pages"].as_u64();
+        let pages =
+            pages.ok_or_else(|| CarrierError::refused("its list does not say how long it is"))?;
+        Ok(Holdings { numbers, next: (page < pages).then(|| (page + 1).to_string()) })
     }
 
     async fn disconnect(

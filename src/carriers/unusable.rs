@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{CarrierError, Offered, Order, OutsideCarrier, Ownership, Returned, Wanted};
+use super::{CarrierError, Holdings, Offered, Order, OutsideCarrier, Ownership, Returned, Wanted};
 use crate::domain::E164;
 
 /// A carrier that refuses everything for the same reason.
@@ -39,6 +39,10 @@ impl OutsideCarrier for Unusable {
     }
 
     async fn owned(&self, _: &Order) -> Result<Ownership, CarrierError> {
+        self.refuse()
+    }
+
+    async fn list(&self, _: Option<&str>) -> Result<Holdings, CarrierError> {
         self.refuse()
     }
 

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::{
-    Ability, CarrierError, Descriptor, Module, Offered, Order, OutsideCarrier, Ownership, Returned,
-    Wanted, described,
+    Ability, CarrierError, Descriptor, Holdings, Module, Offered, Order, OutsideCarrier, Ownership,
+    Returned, Wanted, described,
     digits::ten_digits,
     http::Deadline,
     settings::{Common, missing, said},
@@ -28,17 +28,22 @@ use crate::{
 
 /// Vitelity.
 pub(super) const CARRIER: Descriptor = Descriptor {
-    name: "knm_vitelity",
-    longest_prefix: 3,
-    is_ours: false,
-    is_usable: true,
+    plans: &["1"],
     module: Some(&Module {
-        abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
+        abilities: &[
+            Ability::Search,
+            Ability::Check,
+            Ability::Buy,
+            Ability::Ask,
+            Ability::Return,
+            Ability::List,
+        ],
         address: "api_uri",
         secrets: &["pass"],
         pretends: false,
         open: Vitelity::open,
     }),
+    ..Descriptor::tag("knm_vitelity")
 };
 
 /// The beginning of the numbers that it has.
@@ -163,6 +168,11 @@ impl OutsideCarrier for Vitelity {
     async fn owned(&self, order: &Order) -> Result<Ownership, CarrierError> {
         let is_ours = self.is_ours(&order.offered.number).await?;
         Ok(if is_ours { Ownership::Ours(None) } else { Ownership::NotOurs })
+    }
+
+    async fn list(&self, _: Option<&str>) -> Result<Holdings, CarrierError> {
+        let ours = self.ours(self.api.line.provisioning()).await?;
+        Ok(Holdings { numbers: ours.into_iter().collect(), next: None })
     }
 
     async fn disconnect(

@@ -22,10 +22,7 @@ use crate::domain::{ConfigurationError, E164, members::wrong};
 
 /// `VoIP Innovations`.
 pub(super) const CARRIER: Descriptor = Descriptor {
-    name: "knm_voip_innovations",
-    longest_prefix: 3,
-    is_ours: false,
-    is_usable: true,
+    plans: &["1"],
     module: Some(&Module {
         abilities: &[Ability::Search, Ability::Check, Ability::Buy, Ability::Ask, Ability::Return],
         address: "base_url",
@@ -33,6 +30,7 @@ pub(super) const CARRIER: Descriptor = Descriptor {
         pretends: false,
         open: VoipInnovations::open,
     }),
+    ..Descriptor::tag("knm_voip_innovations")
 };
 
 /// Where it is.

@@ -47,7 +47,7 @@ impl Operation for ConvertCarrier {
                     name: "force",
                     kind: ArgumentKind::Flag,
                     required: false,
-                    meaning: "also those that lose features by it; otherwise they fail",
+                    meaning: "also those that lose features by it, and those that the carrier has none like; otherwise they fail",
                 },
             ]
         }

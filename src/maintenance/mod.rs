@@ -3,6 +3,7 @@
 mod age;
 mod arguments;
 mod audit;
+mod audit_carrier;
 mod convert_carrier;
 mod copy_to_accounts;
 mod copy_to_number_databases;
@@ -29,6 +30,7 @@ use crate::jobs::Operation;
 pub const OPERATIONS: &[&dyn Operation] = &[
     &age::Age,
     &audit::Audit,
+    &audit_carrier::AuditCarrier,
     &convert_carrier::ConvertCarrier,
     &copy_to_accounts::CopyToAccounts,
     &copy_to_number_databases::CopyToNumberDatabases,

@@ -48,6 +48,8 @@ pub struct SearchSettings {
     pub settle_retry: i64,
     /// The longest such pause (`number_settle_retry_max_s`).
     pub settle_retry_max: i64,
+    /// The most numbers that a carrier may list as ours (`maximum_carrier_list`).
+    pub listed: usize,
     /// The most numbers that are generated at once (`maximum_generate_quantity`).
     pub generated: usize,
     /// How long a directory may take (`directory_timeout_ms`).
@@ -96,6 +98,7 @@ impl SearchSettings {
             provider_timeout: wait("number_provider_timeout_ms", 30_000)?,
             settle_retry: whole("number_settle_retry_s", 60, 1..=LONGEST_OFFER)?,
             settle_retry_max: whole("number_settle_retry_max_s", 21_600, 1..=LONGEST_OFFER)?,
+            listed: size("maximum_carrier_list", 1_000_000)?,
             generated: size("maximum_generate_quantity", 10_000)?,
             directory_timeout: wait("directory_timeout_ms", 5000)?,
             directory_bytes: size("directory_answer_bytes", 1_000_000)?,

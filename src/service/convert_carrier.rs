@@ -25,7 +25,7 @@ pub struct Conversion {
     target: CarrierName,
     /// The same as it was given.
     given: String,
-    /// Whether numbers are converted that lose features by it.
+    /// Whether numbers are converted that lose features by it, or that the target cannot have.
     force: bool,
 }
 
@@ -44,7 +44,8 @@ enum Outcome {
 }
 
 impl Conversion {
-    /// A conversion to a carrier. `force`: numbers that lose features by it are converted, too.
+    /// A conversion to a carrier. `force`: numbers that lose features by it, and those that the carrier
+    /// cannot have, are converted, too.
     ///
     /// # Errors
     ///
@@ -158,7 +159,8 @@ impl Operation for Converting<'_> {
 }
 
 impl Converting<'_> {
-    /// Gives a number that was read the carrier, unless it would lose a feature by that.
+    /// Gives a number that was read the carrier, unless that one cannot have it, or it would lose a
+    /// feature by that.
     async fn apply(&self, service: &NumberService, stored: &mut Stored) -> Result<Outcome, Error> {
         let spelt = stored.stored_carrier();
         if self.conversion.source.is_some() && spelt != self.conversion.source.as_deref() {
@@ -167,12 +169,23 @@ impl Converting<'_> {
         if spelt == Some(self.conversion.target.as_str()) {
             return Ok(Outcome::Unchanged);
         }
+        self.check_plan(&stored.number.id)?;
         let mut converted = stored.number.clone();
         converted.set_carrier(self.conversion.target.clone());
         self.check_features(service, &stored.number, &mut converted).await?;
         stored.number = converted;
         stored.rewrite();
         Ok(Outcome::Converted)
+    }
+
+    /// Refuses a number that the carrier has none like.
+    fn check_plan(&self, number: &E164) -> Result<(), Error> {
+        let target = &self.conversion.target;
+        if self.conversion.force || carriers::find(target).is_none_or(|it| it.can_have(number)) {
+            return Ok(());
+        }
+        let cause = format!("numbers like {number} are not available with {target}");
+        Err(Error::Forbidden { cause: Some(cause) })
     }
 
     /// Refuses when a feature in force would be denied by the change of carrier, or takes it off.

@@ -98,6 +98,14 @@ pub enum Error {
         /// Why, for administrators only.
         reason: Option<CarrierError>,
     },
+    /// A carrier does not say which of its numbers are ours.
+    #[error("carrier {carrier} gives no list of our numbers: {reason}")]
+    NoList {
+        /// The carrier.
+        carrier: CarrierName,
+        /// Why.
+        reason: CarrierError,
+    },
     /// Nobody may look for numbers there without a token.
     #[error("number search restricted")]
     SearchRestricted,
@@ -217,6 +225,7 @@ impl Error {
             Self::Provider(ProviderError::Absent { .. }) => "not_implemented",
             Self::Provider(ProviderError::Choices { .. }) => "multiple_choice",
             Self::Carrier { .. }
+            | Self::NoList { .. }
             | Self::Directory(_)
             | Self::Provider(ProviderError::Failed { .. }) => "unspecified_fault",
             Self::Configuration(_) | Self::Store(_) => "datastore_fault",

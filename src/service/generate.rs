@@ -46,6 +46,7 @@ impl NumberService {
         let invalid = |cause: String| Error::Invalid { cause };
         let unknown = || Error::UnknownCarrier(kind.to_owned());
         let carrier = carriers::named(kind).ok_or_else(unknown)?;
+        let descriptor = carriers::find(&carrier).ok_or_else(unknown)?;
         let no_stock = || invalid(format!("'{kind}' numbers cannot be generated"));
         let database = carrier.stock().ok_or_else(no_stock)?.to_owned();
         let id = AccountId::parse_any(account)
@@ -58,6 +59,11 @@ impl NumberService {
         let account = self.account(&id).await?.id;
         let numbers = consecutive(&start, count)
             .ok_or_else(|| invalid(format!("there are no {count} numbers from {start} on")))?;
+        // They follow each other: where the first and the last one begin alike, all do.
+        let ends = [numbers.first(), numbers.last()];
+        if let Some(other) = ends.into_iter().flatten().find(|it| !descriptor.can_have(it)) {
+            return Err(invalid(format!("{other} is no number of {carrier}")));
+        }
         Ok(Generation { database, carrier, account, numbers })
     }
 

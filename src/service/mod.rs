@@ -9,6 +9,7 @@ mod audit;
 mod audit_sums;
 mod batch;
 mod billing;
+mod carrier_list;
 mod carrier_usage;
 mod carriers_info;
 mod change;
@@ -59,6 +60,7 @@ mod rows;
 mod search;
 mod settling;
 mod sources;
+mod sync;
 mod system_config;
 mod tables;
 mod unassigned;
@@ -80,6 +82,7 @@ pub use self::{
     audit::Audit,
     batch::{Batch, NumbersRepeat, Outcomes},
     billing::{Invoice, InvoiceLine},
+    carrier_list::{CarrierList, FOREIGN, MISSING_HERE, MISSING_THERE},
     carrier_usage::{CarrierUsage, database_scopes},
     carriers_info::CarriersInfo,
     change::{IfMatch, Terms},

@@ -15,6 +15,7 @@ use super::{
     change::{Operation, Target},
     create::{Plan, asked_carrier},
     release::{Deletion, Release, must_be_admin},
+    sync::Sync,
     update::Rewrite,
 };
 use crate::{
@@ -46,6 +47,8 @@ pub enum RowWish {
     Release,
     /// That it is gone.
     Delete,
+    /// That it is as its carrier has it, for administrators.
+    Sync,
 }
 
 /// A number that a row was about, before and after.
@@ -84,7 +87,7 @@ impl NumberService {
         let default = if imports { Some(self.settings.carrier_of_imports().await?) } else { None };
         let order: Vec<E164> = rows.iter().map(|(number, _)| number.clone()).collect();
         let (mut plans, mut takes, mut rewrites) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut releases, mut deletions) = (Vec::new(), Vec::new());
+        let (mut releases, mut deletions, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
         let mut outcomes: HashMap<E164, Result<RowDone, Error>> = HashMap::new();
         for (number, wish) in rows {
             let refused = match wish {
@@ -110,6 +113,7 @@ impl NumberService {
                 RowWish::Delete => {
                     must_be_admin(actor).map(|()| deletions.push((number.clone(), Deletion)))
                 }
+                RowWish::Sync => must_be_admin(actor).map(|()| syncs.push((number.clone(), Sync))),
             };
             if let Err(refused) = refused {
                 outcomes.insert(number, Err(refused));
@@ -120,6 +124,7 @@ impl NumberService {
         outcomes.extend(self.change_each_by(actor, rewrites).await?);
         outcomes.extend(self.change_each_by(actor, releases).await?);
         outcomes.extend(self.change_each_by(actor, deletions).await?);
+        outcomes.extend(self.change_each_by(actor, syncs).await?);
         if let Some(err) =
             outcomes.values().find_map(|it| it.as_ref().err().filter(|err| may_pass(err)))
         {

@@ -38,6 +38,7 @@ pub(super) enum RowKind {
     Reserve,
     Delete,
     Find,
+    Sync,
 }
 
 const fn rows(name: &'static str, meaning: &'static str, kind: RowKind) -> Action {
@@ -76,6 +77,11 @@ pub const ACTIONS: &[Action] = &[
     },
     rows("release", "Gives numbers up", RowKind::Release),
     rows("reserve", "Reserves numbers that are stored", RowKind::Reserve),
+    rows(
+        "sync",
+        "Asks the carriers of numbers what they are there, for administrators",
+        RowKind::Sync,
+    ),
     rows("update_merge", "Writes the cells that are not empty on numbers", RowKind::Merge),
     rows("update_overwrite", "Writes the cells on numbers, and nothing else", RowKind::Overwrite),
 ];
@@ -108,7 +114,7 @@ impl Action {
             Kind::Rows(RowKind::Merge | RowKind::Overwrite) => {
                 ["carrier_name"].into_iter().chain(COLUMNS[FEATURES..].iter().copied()).collect()
             }
-            Kind::Rows(RowKind::Find | RowKind::Release | RowKind::Delete)
+            Kind::Rows(RowKind::Find | RowKind::Release | RowKind::Delete | RowKind::Sync)
             | Kind::List { .. }
             | Kind::Dump(_) => Vec::new(),
         }

@@ -157,6 +157,7 @@ impl Rows {
             RowKind::Merge | RowKind::Overwrite => Some(self.update(cells, &mut bad)),
             RowKind::Release => Some(RowWish::Release),
             RowKind::Delete => Some(RowWish::Delete),
+            RowKind::Sync => Some(RowWish::Sync),
             RowKind::Find => None,
             RowKind::AssignTo => self.target(cells).map(RowWish::Assign),
             RowKind::Reserve => self.target(cells).map(RowWish::Reserve),
@@ -164,10 +165,10 @@ impl Rows {
         if !bad.is_empty() {
             return Err((format!("bad field(s) {}", bad.join(" ")), "invalid"));
         }
-        let number = number.cloned().ok_or_else(|| wrong(&not_reconcilable(given)))?;
+        let number = number.cloned().ok_or_else(|| self.wrong(&not_reconcilable(given)))?;
         if wish.is_none() && self.kind != RowKind::Find {
             let cause = "account_id is missing".to_owned();
-            return Err(wrong(&Error::AssignFailure { cause }));
+            return Err(self.wrong(&Error::AssignFailure { cause }));
         }
         Ok(Read { number, wish })
     }
@@ -178,6 +179,20 @@ impl Rows {
             Some(id) => AccountId::parse(id).ok(),
             None => self.account.clone(),
         }
+    }
+
+    /// What a table says of an error: in words, and its id. What a carrier said is for administrators.
+    fn wrong(&self, err: &Error) -> Wrong {
+        let text = match err {
+            Error::NotFound(_) => "not_found".to_owned(),
+            Error::NoAccount(_) => "invalid account to assign to".to_owned(),
+            Error::ChargesNotAccepted(_) => "accept_charges".to_owned(),
+            Error::Carrier { reason: Some(reason), .. } if self.actor.is_admin => {
+                format!("{err}: {reason}")
+            }
+            err => err.to_string(),
+        };
+        (text, err.id())
     }
 
     fn import(&self, cells: Cells<'_>, bad: &mut Vec<String>) -> Option<RowWish> {
@@ -296,7 +311,7 @@ impl Work for Rows {
                     outcome.rows.push(RowResult { row, cells, error: None });
                     continue;
                 }
-                (None, Some(Err(err))) => wrong(&err),
+                (None, Some(Err(err))) => self.wrong(&err),
                 (None, None) => ("internal".to_owned(), "unspecified_fault"),
             };
             let (message, error) = failed;
@@ -351,17 +366,6 @@ impl Work for Rows {
 
 fn not_reconcilable(given: &str) -> Error {
     Error::NotReconcilable(given.to_owned())
-}
-
-/// What a table says of an error: in words, and its id.
-fn wrong(err: &Error) -> Wrong {
-    let text = match err {
-        Error::NotFound(_) => "not_found".to_owned(),
-        Error::NoAccount(_) => "invalid account to assign to".to_owned(),
-        Error::ChargesNotAccepted(_) => "accept_charges".to_owned(),
-        err => err.to_string(),
-    };
-    (text, err.id())
 }
 
 #[cfg(test)]

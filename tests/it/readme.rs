@@ -53,6 +53,8 @@ fn carriers() -> String {
             (true, false) => "only searched",
             (false, _) => "bought",
         };
+        let plans: Vec<String> = carrier.plans.iter().map(|plan| format!(" +{plan}")).collect();
+        let numbers = format!("{numbers}{}", plans.join(","));
         let abilities = carrier.module.map_or(&[][..], |module| module.abilities);
         let can: Vec<&str> = abilities.iter().map(|ability| word(*ability)).collect();
         let can = match (carrier.module, carrier.is_ours) {
@@ -78,6 +80,7 @@ fn word(ability: Ability) -> &'static str {
         Ability::Buy => "buy",
         Ability::Ask => "tell what is ours",
         Ability::Return => "take back",
+        Ability::List => "list what is ours",
     }
 }
 

@@ -97,6 +97,9 @@ impl From<Error> for Fault {
             Error::Provider(ProviderError::Absent { .. }) => {
                 return of_number(id, Some(&message), message.clone()).caused_by(error);
             }
+            Error::NoList { .. } => {
+                return of_number(id, None, message).caused_by(error);
+            }
             Error::Provider(ProviderError::Failed { provider, reason }) => {
                 let mut fault = of_number(id, None, message);
                 if let Some(reason) = reason {

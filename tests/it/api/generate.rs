@@ -92,6 +92,13 @@ async fn what_cannot_be_made_is_refused(world: &World) {
         (with("account", json!("x")), 400, "invalid"),
         (with("account", json!("3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c")), 404, "bad_identifier"),
         (with("start", json!("911")), 400, "not_reconcilable"),
+        // Of iNum's own there are no others, and no more.
+        (with("type", json!("inum")), 400, "invalid"),
+        (
+            json!({"type": "inum", "account": ACCOUNT, "start": "883510099999999", "quantity": 2}),
+            400,
+            "invalid",
+        ),
         (with("start", json!("../x")), 400, "not_reconcilable"),
         (with("start", json!(2_223_334_000_i64)), 400, "validation error"),
         (with("quantity", json!(-1)), 400, "invalid"),

@@ -38,18 +38,28 @@ async fn scripted(world: &World, script: Script) -> (TestApp, Scripted, Recorder
 }
 
 /// Does all of it; returns the task, and what became of the rows.
-async fn run(app: &TestApp, action: &str, options: &str, table: &str) -> (Value, String) {
+pub(super) async fn run(
+    app: &TestApp,
+    action: &str,
+    options: &str,
+    table: &str,
+) -> (Value, String) {
     let admin = app.admin();
     let query = format!("category=number_management&action={action}{options}");
     let path = format!("/v2/accounts/{ACCOUNT}/tasks?{query}");
     let ask = app.ask(Method::PUT, &path).header("content-type", "text/csv").token(&admin);
     let task = ask.body(table).send().await.data(201)["_read_only"].clone();
-    let path = format!("/v2/tasks/{}", task["id"].as_str().unwrap());
-    app.ask(Method::PATCH, &path).token(&admin).send().await.check_status(200);
+    done(app, &admin, &task).await
+}
+
+/// Starts a task and waits for its end; returns it, and what became of the rows.
+pub(super) async fn done(app: &TestApp, token: &str, task: &Value) -> (Value, String) {
+    let path = format!("/v2/accounts/{ACCOUNT}/tasks/{}", task["id"].as_str().unwrap());
+    app.ask(Method::PATCH, &path).token(token).send().await.check_status(200);
     for _ in 0..1000 {
-        let task = app.get(&path).token(&admin).send().await.data(200)["_read_only"].clone();
+        let task = app.get(&path).token(token).send().await.data(200)["_read_only"].clone();
         if task["status"] != "executing" {
-            let output = app.get(&format!("{path}/output")).token(&admin).send().await;
+            let output = app.get(&format!("{path}/output")).token(token).send().await;
             return (task, output.text);
         }
         sleep(Duration::from_millis(20)).await;

@@ -584,7 +584,7 @@ async fn a_task_belongs_to_its_account(world: &World) {
         answer.check_error(404, "bad_identifier", &data);
     }
     let actions = world.ask(Who::Nobody, Method::GET, "/v2/tasks", None).await.data(200);
-    assert_eq!(actions["number_management"].as_object().unwrap().len(), 20);
+    assert_eq!(actions["number_management"].as_object().unwrap().len(), 21);
     let path = "/v2/tasks?category=number_management&action=import";
     let import = world.ask(Who::Nobody, Method::GET, path, None).await.data(200);
     assert_eq!(import["number_management"]["import"]["mandatory"], json!(["e164"]));

@@ -7,7 +7,9 @@ use std::{
 };
 
 use number_manager::{
-    carriers::{Ability, CARRIERS, CarrierError, Descriptor, Module, Order, Ownership, Returned},
+    carriers::{
+        Ability, CARRIERS, CarrierError, Descriptor, Holdings, Module, Order, Ownership, Returned,
+    },
     domain::E164,
 };
 use serde_json::{Map, Value, json};
@@ -234,7 +236,33 @@ async fn whatever_a_vendor_says_is_an_error_and_tells_no_secret() {
             if let Err(err) = carrier.disconnect(&numbers[0], None).await {
                 told(&err);
             }
+            // Half a list is none: what it lacks would be called missing.
+            told(&carrier.list(None).await.expect_err(fake.name));
         }
+    }
+}
+
+#[tokio::test]
+async fn what_it_lists_is_what_we_have() {
+    for fake in fakes().into_iter().filter(|fake| fake.can(Ability::List)) {
+        let (server, carrier) = opened(&fake, json!({})).await;
+        let nothing = carrier.list(None).await.unwrap();
+        assert_eq!(nothing, Holdings::default(), "{}", fake.name);
+        for number in [NUMBER, OTHER] {
+            server.vendor(|it| it.offer(number));
+            carrier.acquire(&order(number)).await.unwrap();
+        }
+        let (mut listed, mut after) = (Vec::new(), None);
+        for _ in 0..3 {
+            let part = carrier.list(after.as_deref()).await.unwrap();
+            listed.extend(part.numbers.iter().map(ToString::to_string));
+            after = part.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        listed.sort_unstable();
+        assert_eq!((listed, after), (vec![NUMBER.to_owned(), OTHER.to_owned()], None));
     }
 }
 

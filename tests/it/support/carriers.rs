@@ -12,7 +12,8 @@ use std::{
 use async_trait::async_trait;
 use number_manager::{
     carriers::{
-        CarrierError, Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted,
+        CarrierError, Holdings, Offered, Order, OutsideCarrier, OutsideCarriers, Ownership,
+        Returned, Wanted,
     },
     domain::{CarrierName, E164},
 };
@@ -48,6 +49,8 @@ pub(crate) struct ScriptedCarrier {
     ours: Mutex<BTreeSet<E164>>,
     returned: Mutex<Vec<String>>,
     asked_back: AtomicUsize,
+    /// What it says of a number that is ours.
+    says: Mutex<Option<Value>>,
 }
 
 impl ScriptedCarrier {
@@ -60,12 +63,24 @@ impl ScriptedCarrier {
             ours: Mutex::default(),
             returned: Mutex::default(),
             asked_back: AtomicUsize::new(0),
+            says: Mutex::default(),
         })
     }
 
     /// Changes what it does from here on.
     pub(crate) fn turn(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    /// These numbers are ours from here on.
+    pub(crate) fn hold(&self, numbers: &[&str]) {
+        let numbers = numbers.iter().map(|number| E164::parse(number).unwrap());
+        self.ours.lock().unwrap().extend(numbers);
+    }
+
+    /// What it says of numbers that are ours from here on.
+    pub(crate) fn say(&self, data: Value) {
+        *self.says.lock().unwrap() = Some(data);
     }
 
     /// The numbers that were given back to it, in order.
@@ -136,9 +151,19 @@ impl OutsideCarrier for ScriptedCarrier {
         self.act().await?;
         Ok(match self.ours.lock().unwrap().contains(&order.offered.number) {
             _ if self.mood() == Mood::Unable => Ownership::Unknown,
-            true => Ownership::Ours(None),
+            true => Ownership::Ours(self.says.lock().unwrap().clone()),
             false => Ownership::NotOurs,
         })
+    }
+
+    async fn list(&self, after: Option<&str>) -> Result<Holdings, CarrierError> {
+        self.act().await?;
+        // One number at a time.
+        let ours = self.ours.lock().unwrap();
+        let mut left = ours.iter().filter(|it| after.is_none_or(|after| it.as_str() > after));
+        let number = left.next();
+        let next = number.filter(|_| left.next().is_some()).map(ToString::to_string);
+        Ok(Holdings { numbers: number.cloned().into_iter().collect(), next })
     }
 
     async fn disconnect(&self, number: &E164, _: Option<&Value>) -> Result<Returned, CarrierError> {

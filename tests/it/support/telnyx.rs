@@ -122,6 +122,19 @@ impl Telnyx {
         (200, json!({"data": {"id": id, "phone_number": number, "status": "deleted"}}).to_string())
     }
 
+    /// A page of what is ours: one number.
+    fn list(&self, seen: &Seen) -> Said {
+        assert_eq!(seen.asked("page[size]").as_deref(), Some("250"));
+        let page: usize = seen.asked("page[number]").unwrap().parse().unwrap();
+        let row = |(number, id)| json!({"id": id, "phone_number": number, "status": "active"});
+        let rows: Vec<Value> = self.owned.iter().skip(page - 1).take(1).map(row).collect();
+        let meta = json!({
+            "page_number": page, "page_size": 1, "total_pages": self.owned.len(),
+            "total_results": self.owned.len(),
+        });
+        (200, json!({"data": rows, "meta": meta}).to_string())
+    }
+
     fn verify(&self, seen: &Seen) -> Said {
         let body: Value = serde_json::from_str(&seen.body).unwrap();
         let (mut found, mut missing) = (Vec::new(), Vec::new());
@@ -164,6 +177,9 @@ impl Vendor for Telnyx {
                 (200, json!({ "data": found }).to_string())
             }
             (&Method::GET, ["number_orders", id]) => self.look(id),
+            (&Method::GET, ["phone_numbers"]) if seen.asked("page[number]").is_some() => {
+                self.list(seen)
+            }
             (&Method::GET, ["phone_numbers"]) => {
                 let wanted = format!("+{}", seen.asked("filter[phone_number]").unwrap());
                 let found = self.owned.get(&wanted);
