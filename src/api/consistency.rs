@@ -30,6 +30,8 @@ struct ConsistencyBody {
     carriers: CarriersOpenBody,
     /// What those who provide features outside are still to be told: at most a thousand, by number.
     providers: Vec<LeftoverBody>,
+    /// E-mail to humans that no server has taken yet: at most a thousand, by number.
+    letters: Vec<LeftoverBody>,
 }
 
 /// What is open between us and carriers: at most a thousand of each kind, by number.
@@ -150,6 +152,7 @@ pub(super) async fn get_consistency(State(api): State<Api>, _: AdminCall) -> Res
             "purchases": open.purchases.iter().map(purchase).collect::<Value>(),
         },
         "providers": open.leftovers.iter().map(leftover).collect::<Value>(),
+        "letters": open.letters.iter().map(leftover).collect::<Value>(),
     })))
 }
 

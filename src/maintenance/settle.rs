@@ -10,13 +10,13 @@ use crate::{
         Form, Job, JobError, Operation, Over, PageContext, Preparation, Unit, UnitReport, Work,
     },
     service::{
-        BOUGHT, Error, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, PROVIDERS_TO_BE_TOLD,
-        PROVIDERS_TOLD, PageOutcome, TO_BE_GIVEN_BACK,
+        BOUGHT, Error, GIVEN_BACK, IN_DOUBT, LETTERS_SENT, LETTERS_TO_BE_SENT, NOT_BOUGHT,
+        NOT_GIVEN_BACK, PROVIDERS_TO_BE_TOLD, PROVIDERS_TOLD, PageOutcome, TO_BE_GIVEN_BACK,
     },
 };
 
 /// What a report says of each kind of finding.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 10] = [
     (GIVEN_BACK, "is given back to its carrier"),
     (NOT_GIVEN_BACK, "is ours and is not given back"),
     (TO_BE_GIVEN_BACK, "is still to be given back"),
@@ -25,6 +25,8 @@ const WORDS: [(&str, &str); 8] = [
     (IN_DOUBT, "is perhaps bought"),
     (PROVIDERS_TOLD, "has outside what it says"),
     (PROVIDERS_TO_BE_TOLD, "has providers that are still to be told"),
+    (LETTERS_SENT, "was written about"),
+    (LETTERS_TO_BE_SENT, "is still to be written about"),
 ];
 
 /// Nothing is open between us, carriers and providers.
@@ -40,7 +42,7 @@ impl Operation for Settle {
     fn summary(&self) -> &'static str {
         "Numbers that left our stock are given back to their carriers, and purchases of which nobody \
          knew how they ended are asked about: what was bought is stored for whom it was bought, the \
-         rest is struck out; providers that could not be told what a number has lost are told. A dry run says what is open. Runs by the clock as well, when there is \
+         rest is struck out; providers that could not be told what a number has lost are told, and e-mail that no server took is sent. A dry run says what is open. Runs by the clock as well, when there is \
          something to do (`jobs.settle_every_min`)."
     }
 

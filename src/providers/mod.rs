@@ -15,6 +15,7 @@ mod e911;
 mod e911_notifier;
 mod failover;
 mod force_outbound;
+mod mail;
 mod messaging;
 mod notice;
 mod plan;
@@ -34,6 +35,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 pub use self::{
+    mail::{MailConfig, MailSecurity, Mailer},
     notice::{LogNotifier, Notice, Notifier, Subject, Switch},
     plan::{DeniedFeature, clean, differs, plan, puts},
     vendor::Vendor,

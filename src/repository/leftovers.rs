@@ -1,5 +1,6 @@
 //! What those who provide features outside are still to be told of a number: written down before the
-//! number is written, so that it is not forgotten, and until they have been told.
+//! number is written, so that it is not forgotten, and until they have been told. And, apart from that,
+//! the letters to humans about it.
 //!
 //! What is written down only says where to look. What is to be there outside is what the number's own
 //! document says, by then. Whoever begins to tell writes that down first, and so does whoever is about
@@ -14,10 +15,17 @@ use crate::{
     store::{Body, DbName, Document, Expect, Kind, Rev, WRITE_ID, Write},
 };
 
-/// What the ids begin with; the number follows.
-const PREFIX: &str = "provide:";
 /// How often something is written down again because somebody else did at the same time.
 const TRIES: u32 = 5;
+
+/// What it is that is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// What providers are to be told.
+    Features,
+    /// What humans are to be told.
+    Letters,
+}
 
 /// What is left to be done by one provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +39,8 @@ pub struct Left {
 /// What is left to be done outside for a number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leftover {
+    /// What it is.
+    pub matter: Matter,
     /// The number.
     pub number: E164,
     /// What is left, in the order in which it came up.
@@ -49,6 +59,20 @@ pub struct Leftover {
     /// Why, the last time.
     pub reason: Option<String>,
     rev: Option<Rev>,
+}
+
+impl Matter {
+    /// What the ids begin with; the number follows.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Features => "provide:",
+            Self::Letters => "letters:",
+        }
+    }
+
+    fn id(self, number: &E164) -> String {
+        format!("{}{number}", self.prefix())
+    }
 }
 
 impl Leftover {
@@ -76,12 +100,9 @@ impl Leftover {
         self.begun_until > now
     }
 
-    fn id(number: &E164) -> String {
-        format!("{PREFIX}{number}")
-    }
-
-    fn nothing(number: &E164, now: i64) -> Self {
+    fn nothing(matter: Matter, number: &E164, now: i64) -> Self {
         Self {
+            matter,
             number: number.clone(),
             left: Vec::new(),
             of_rev: None,
@@ -111,12 +132,13 @@ impl Leftover {
         body
     }
 
-    fn decode(found: Document) -> Result<Self, RepositoryError> {
+    fn decode(matter: Matter, found: Document) -> Result<Self, RepositoryError> {
         let body = &found.body;
         let text = |key: &str| body.get(key).and_then(Value::as_str);
         let time = |key: &str| body.get(key).and_then(Value::as_i64);
         let read = || {
             Some(Self {
+                matter,
                 number: E164::parse(text("number")?).ok()?,
                 left: Vec::deserialize(body.get("left")?).ok()?,
                 of_rev: text("of_rev").map(str::to_owned),
@@ -142,14 +164,15 @@ impl NumberRepository {
     /// [`RepositoryError::Store`].
     pub async fn leave(
         &self,
+        matter: Matter,
         number: &E164,
         left: &[Left],
         of_rev: Option<&str>,
         due: i64,
     ) -> Result<(), RepositoryError> {
         for _ in 0..TRIES {
-            let found = self.leftover(number).await?;
-            let mut all = found.unwrap_or_else(|| Leftover::nothing(number, self.now()));
+            let found = self.leftover(matter, number).await?;
+            let mut all = found.unwrap_or_else(|| Leftover::nothing(matter, number, self.now()));
             let new = left.iter().filter(|it| !all.left.contains(it)).cloned().collect::<Vec<_>>();
             all.left.extend(new);
             all.of_rev = of_rev.map(str::to_owned);
@@ -161,7 +184,7 @@ impl NumberRepository {
                 kept => return kept.map(|_| ()),
             }
         }
-        Err(RepositoryError::Conflict { id: Leftover::id(number) })
+        Err(RepositoryError::Conflict { id: matter.id(number) })
     }
 
     /// What is left to be done for a number.
@@ -169,9 +192,13 @@ impl NumberRepository {
     /// # Errors
     ///
     /// [`RepositoryError::Conflict`] for what cannot be read, and [`RepositoryError::Store`].
-    pub async fn leftover(&self, number: &E164) -> Result<Option<Leftover>, RepositoryError> {
-        let found = self.store.get(&DbName::new(OWN_DATABASE), &Leftover::id(number)).await?;
-        found.live().map(Leftover::decode).transpose()
+    pub async fn leftover(
+        &self,
+        matter: Matter,
+        number: &E164,
+    ) -> Result<Option<Leftover>, RepositoryError> {
+        let found = self.store.get(&DbName::new(OWN_DATABASE), &matter.id(number)).await?;
+        found.live().map(|found| Leftover::decode(matter, found)).transpose()
     }
 
     /// Writes down where it stands.
@@ -180,7 +207,7 @@ impl NumberRepository {
     ///
     /// [`RepositoryError::Conflict`] when somebody else did since it was read.
     pub async fn keep_leftover(&self, leftover: Leftover) -> Result<Leftover, RepositoryError> {
-        let id = Leftover::id(&leftover.number);
+        let id = leftover.matter.id(&leftover.number);
         let expect = leftover.rev.clone().map_or(Expect::Absent, Expect::At);
         let put = Write::put(DbName::new(OWN_DATABASE), id.as_str(), expect, leftover.encode());
         match self.store.commit(vec![put]).await {
@@ -199,7 +226,7 @@ impl NumberRepository {
         let Some(rev) = leftover.rev else {
             return Ok(());
         };
-        let id = Leftover::id(&leftover.number);
+        let id = leftover.matter.id(&leftover.number);
         let stamp = Body::from_iter([(WRITE_ID.to_owned(), write_id().into())]);
         let delete = Write::delete(DbName::new(OWN_DATABASE), id.as_str(), rev, stamp);
         match self.store.commit(vec![delete]).await {
@@ -217,9 +244,14 @@ impl NumberRepository {
     /// [`RepositoryError::Store`].
     pub async fn leftovers(
         &self,
+        matter: Matter,
         after: Option<&E164>,
         limit: usize,
     ) -> Result<OpenPage<Leftover>, RepositoryError> {
-        self.open_matters(PREFIX, after, limit, Leftover::decode).await
+        let decode: fn(Document) -> _ = match matter {
+            Matter::Features => |found| Leftover::decode(Matter::Features, found),
+            Matter::Letters => |found| Leftover::decode(Matter::Letters, found),
+        };
+        self.open_matters(matter.prefix(), after, limit, decode).await
     }
 }

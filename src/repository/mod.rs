@@ -6,7 +6,7 @@
 //! resellers and carriers say), `transfer` (documents that move between stores), `keys`, `revoked` (tokens that are denied), `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
 //! about those that are being bought, `disconnects` about those that are given back, `leftovers` about what providers of features are
-//! still to be told, `dated` about the databases that are dropped whole. `jobs` and
+//! still to be told and humans to be written, `dated` about the databases that are dropped whole. `jobs` and
 //! `journal` hold long work and what it writes, `carry_out` does it. `feeds` is what changed in
 //! databases, for who keeps the copies true; `events` is what became of numbers, for who wants to be
 //! told; `digest` is what documents come to, for who compares them; `trail` is who wrote numbers, and how;
@@ -69,7 +69,7 @@ pub use jobs::{
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};
-pub use leftovers::{Left, Leftover};
+pub use leftovers::{Left, Leftover, Matter};
 pub use mirror::MirrorStatus;
 pub use numbers::{
     CarrierPage, Cleared, Condition, Contradiction, CopyWrite, Counterpart, Decision, Displaced,

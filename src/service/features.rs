@@ -131,7 +131,7 @@ impl NumberService {
             for subject in provider.notices(work.step(after), &work.terms) {
                 let asked_by = work.actor.name();
                 let notice = Notice::new(subject, after, work.before.as_ref(), asked_by);
-                self.notifier.send(notice).await;
+                self.notify(notice).await;
             }
         }
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{E164, Number},
     providers::{ProviderError, VendorError},
-    repository::{Left, Leftover, RepositoryError, Settings},
+    repository::{Left, Leftover, Matter, RepositoryError, Settings},
 };
 
 /// How often something is written down again because somebody else did at the same time.
@@ -31,7 +31,7 @@ impl NumberService {
         let span = settings.search.provider_timeout.as_secs().cast_signed();
         for _ in 0..TRIES {
             let now = self.numbers.now();
-            let Some(leftover) = self.numbers.leftover(number).await? else {
+            let Some(leftover) = self.numbers.leftover(Matter::Features, number).await? else {
                 return Ok(());
             };
             if leftover.is_under_way(now) {
@@ -48,24 +48,24 @@ impl NumberService {
 
     /// Settles what is left of a number, in the background. When there is no room for it, it is left to
     /// the clock.
-    pub(super) fn settle_leftover_soon(&self, number: E164) {
+    pub(super) fn settle_leftover_soon(&self, matter: Matter, number: E164) {
         if self.rehearses {
             return;
         }
         let Ok(room) = self.returning.clone().try_acquire_owned() else { return };
         let service = self.clone();
         tokio::spawn(async move {
-            if let Err(err) = service.settle_leftover_of(&number).await {
+            if let Err(err) = service.settle_leftover_of(matter, &number).await {
                 let cause: &(dyn std::error::Error + 'static) = &err;
-                tracing::warn!(%number, error = cause, "a provider is told later");
+                tracing::warn!(%number, error = cause, "somebody is told later");
             }
             drop(room);
         });
     }
 
-    async fn settle_leftover_of(&self, number: &E164) -> Result<(), Error> {
+    async fn settle_leftover_of(&self, matter: Matter, number: &E164) -> Result<(), Error> {
         let settings = &*self.settings.get().await?;
-        if let Some(leftover) = self.numbers.leftover(number).await? {
+        if let Some(leftover) = self.numbers.leftover(matter, number).await? {
             self.settle_leftover(settings, leftover).await?;
         }
         Ok(())
@@ -108,14 +108,17 @@ impl NumberService {
         number: Option<&Number>,
     ) -> Result<Outcome, RepositoryError> {
         let told = begun.left.iter().map(|left| async {
-            let told = self.tell_provider(settings, &begun.number, number, left).await;
+            let told = match begun.matter {
+                Matter::Features => self.tell_provider(settings, &begun.number, number, left).await,
+                Matter::Letters => self.send_letter(left).await,
+            };
             told.err().map(|err| (left.clone(), err))
         });
         let told: Vec<_> = told.collect();
         let failed: Vec<(Left, ProviderError)> =
             stream::iter(told).buffered(PARALLEL).filter_map(std::future::ready).collect().await;
         let Some((_, first)) = failed.first() else {
-            tracing::info!(number = %begun.number, "what was left for providers is done");
+            tracing::info!(number = %begun.number, "what was left to be told is told");
             return match self.numbers.end_leftover(begun).await {
                 // More was left meanwhile.
                 Err(RepositoryError::Conflict { .. }) => Ok(Outcome::Waiting),

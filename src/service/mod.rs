@@ -37,6 +37,7 @@ mod giving_back;
 mod history;
 mod identify;
 mod leftovers;
+mod letters;
 mod list;
 mod lookup;
 mod migration;
@@ -114,8 +115,8 @@ pub use self::{
     rows::{RowDone, RowWish},
     search::{Found, SearchQuery, Searcher},
     settling::{
-        BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, PROVIDERS_TO_BE_TOLD,
-        PROVIDERS_TOLD, TO_BE_GIVEN_BACK, Unsettled,
+        BOUGHT, GIVEN_BACK, IN_DOUBT, LETTERS_SENT, LETTERS_TO_BE_SENT, NOT_BOUGHT, NOT_GIVEN_BACK,
+        PROVIDERS_TO_BE_TOLD, PROVIDERS_TOLD, TO_BE_GIVEN_BACK, Unsettled,
     },
     system_config::{MASK, Moved, SystemConfig},
     tables::TablePage,
@@ -136,7 +137,7 @@ pub use crate::{
 use crate::{
     carriers::{Directory, OutsideCarriers},
     domain::{AccountId, Actor, E164, Lineage, Number},
-    providers::{LogNotifier, Notifier, Registry},
+    providers::{LogNotifier, Mailer, Notifier, Registry},
     repository::{
         AccountRepository, EventRepository, FeatureSettingsRepository, MirrorStatus,
         NumberRepository, PortRepository, Saved, Settings, SettingsRepository,
@@ -164,6 +165,8 @@ pub struct NumberService {
     feature_settings: FeatureSettingsRepository,
     providers: Registry,
     notifier: Arc<dyn Notifier>,
+    /// Who writes to humans, if that is set up.
+    mailer: Option<Arc<Mailer>>,
     /// Whether writes are kept from the world: nobody outside is asked or told anything then.
     rehearses: bool,
     billing: Arc<dyn Billing>,
@@ -244,6 +247,7 @@ impl NumberService {
             feature_settings,
             providers,
             notifier,
+            mailer: None,
             rehearses,
             billing,
             cascades,
@@ -272,6 +276,12 @@ impl NumberService {
     #[must_use]
     pub fn with_notifier(self, notifier: Arc<dyn Notifier>) -> Self {
         Self { notifier, ..self }
+    }
+
+    /// The same service, which also writes to humans what they are told.
+    #[must_use]
+    pub fn with_mailer(self, mailer: Option<Mailer>) -> Self {
+        Self { mailer: mailer.map(Arc::new), ..self }
     }
 
     /// The same service over a store that keeps its writes to itself. Nobody outside is asked or

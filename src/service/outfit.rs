@@ -156,7 +156,7 @@ impl NumberService {
             for subject in provider.notices(change.step(), &terms) {
                 let (after, before) = (&change.after, change.before.as_ref());
                 let notice = Notice::new(subject, after, before, outfit.actor.name());
-                self.notifier.send(notice).await;
+                self.notify(notice).await;
             }
         }
         Ok(())

@@ -122,7 +122,7 @@ impl NumberService {
                 let number = found.as_ref().unwrap_or(&gone);
                 let asked_by = Actor::operator();
                 let notice = Notice::new(subject, number, Some(before), asked_by.name());
-                self.notifier.send(notice).await;
+                self.notify(notice).await;
             }
         }
         Ok(())

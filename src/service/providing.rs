@@ -12,9 +12,9 @@ use tokio::time::timeout;
 
 use super::{Error, NumberService, vendors::REMEMBERED};
 use crate::{
-    domain::{FeatureTerms, Number},
+    domain::{E164, FeatureTerms, Number},
     providers::{self, FeatureProvider, ProviderError, Step, VENDORS, Vendor, VendorError},
-    repository::Left,
+    repository::{Left, Matter, RepositoryError},
 };
 
 /// The providers of vendors that were opened, by name.
@@ -137,7 +137,7 @@ impl NumberService {
             }
         }
         if let Some(before) = before.filter(|_| !left.is_empty()) {
-            if let Err(err) = self.numbers.leave(&before.id, &left, rev, self.numbers.now()).await {
+            if let Err(err) = self.leave(&before.id, &left, rev, self.numbers.now()).await {
                 self.take_back(&done, Step { before: Some(before), after: after.as_deref() }).await;
                 return Err(err.into());
             }
@@ -213,7 +213,7 @@ impl NumberService {
     ) {
         let Some(number) = step.after.or(step.before).map(|number| &number.id) else { return };
         let left = Left { provider: provider.name().to_owned(), data: provider.in_doubt(step) };
-        if let Err(err) = self.numbers.leave(number, &[left], rev, due).await {
+        if let Err(err) = self.leave(number, &[left], rev, due).await {
             let cause: &(dyn std::error::Error + 'static) = &err;
             let (provider, number) = (provider.name(), number.as_str());
             tracing::error!(
@@ -225,10 +225,20 @@ impl NumberService {
         }
     }
 
+    async fn leave(
+        &self,
+        number: &E164,
+        left: &[Left],
+        rev: Option<&str>,
+        due: i64,
+    ) -> Result<(), RepositoryError> {
+        self.numbers.leave(Matter::Features, number, left, rev, due).await
+    }
+
     /// Goes on, in the background, with what was left when a number was written.
     pub(super) fn go_on_with(&self, done: &Provided, number: &Number) {
         if done.has_left {
-            self.settle_leftover_soon(number.id.clone());
+            self.settle_leftover_soon(Matter::Features, number.id.clone());
         }
     }
 }

@@ -14,7 +14,9 @@ use super::{
 use crate::{
     carriers::{Offered, Order, Ownership},
     domain::{Actor, E164, Lineage, Number, State, Taking},
-    repository::{Decision, Disconnect, Leftover, Opened, Purchase, RepositoryError, Settings},
+    repository::{
+        Decision, Disconnect, Leftover, Matter, Opened, Purchase, RepositoryError, Settings,
+    },
 };
 
 /// The kind of finding of a number that was given back, or of which its carrier has nothing any more.
@@ -33,6 +35,10 @@ pub const IN_DOUBT: &str = "in_doubt";
 pub const PROVIDERS_TOLD: &str = "providers_told";
 /// The kind of finding of a number whose providers are still to be told something.
 pub const PROVIDERS_TO_BE_TOLD: &str = "providers_to_be_told";
+/// The kind of finding of a number about which humans were written to.
+pub const LETTERS_SENT: &str = "letters_sent";
+/// The kind of finding of a number about which humans are still to be written to.
+pub const LETTERS_TO_BE_SENT: &str = "letters_to_be_sent";
 
 /// How many numbers are seen to at once.
 const PARALLEL: usize = 8;
@@ -42,6 +48,8 @@ const COUNTED: usize = 1000;
 const OF_PURCHASES: &str = "purchase ";
 /// What a place begins with that is among what is left for providers.
 const OF_PROVIDERS: &str = "provider ";
+/// What a place begins with that is among the letters.
+const OF_LETTERS: &str = "letter ";
 
 /// What is open between us and others.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +60,8 @@ pub struct Unsettled {
     pub purchases: Vec<Purchase>,
     /// What providers are still to be told, the first of it.
     pub leftovers: Vec<Leftover>,
+    /// Letters that humans are still to get, the first of them.
+    pub letters: Vec<Leftover>,
 }
 
 /// The storing of a number that was bought and not stored.
@@ -79,8 +89,13 @@ impl NumberService {
         if let Some(after) = after.strip_prefix(OF_PURCHASES) {
             return self.settle_purchases(live, number(after), limit).await;
         }
+        if let Some(after) = after.strip_prefix(OF_LETTERS) {
+            return self.settle_leftovers(live, Matter::Letters, number(after), limit).await;
+        }
         match after.strip_prefix(OF_PROVIDERS) {
-            Some(after) => self.settle_leftovers(live, number(after), limit).await,
+            Some(after) => {
+                self.settle_leftovers(live, Matter::Features, number(after), limit).await
+            }
             None => self.settle_disconnects(live, number(after), limit).await,
         }
     }
@@ -88,18 +103,25 @@ impl NumberService {
     async fn settle_leftovers(
         &self,
         live: Option<&Self>,
+        matter: Matter,
         after: Option<E164>,
         limit: usize,
     ) -> Result<PageOutcome, Error> {
         let settings = &*self.settings.get().await?;
-        let (page, next) = self.numbers.leftovers(after.as_ref(), limit).await?;
-        let next = next.map(|next| format!("{OF_PROVIDERS}{next}"));
+        let (page, next) = self.numbers.leftovers(matter, after.as_ref(), limit).await?;
+        let (place, told, waits, follows) = match matter {
+            Matter::Features => {
+                (OF_PROVIDERS, PROVIDERS_TOLD, PROVIDERS_TO_BE_TOLD, Some(OF_LETTERS.to_owned()))
+            }
+            Matter::Letters => (OF_LETTERS, LETTERS_SENT, LETTERS_TO_BE_SENT, None),
+        };
+        let next = next.map(|next| format!("{place}{next}")).or(follows);
         let seen = async |leftover| {
-            let Some(live) = live else { return Ok(Seen::Waits(PROVIDERS_TO_BE_TOLD)) };
+            let Some(live) = live else { return Ok(Seen::Waits(waits)) };
             Ok(match Box::pin(live.settle_leftover(settings, leftover)).await? {
-                Outcome::Done | Outcome::Kept => Seen::Changed(PROVIDERS_TOLD),
-                Outcome::Waiting => Seen::Waits(PROVIDERS_TO_BE_TOLD),
-                Outcome::Failed(reason) => Seen::Failed(PROVIDERS_TO_BE_TOLD, reason),
+                Outcome::Done | Outcome::Kept => Seen::Changed(told),
+                Outcome::Waiting => Seen::Waits(waits),
+                Outcome::Failed(reason) => Seen::Failed(waits, reason),
             })
         };
         Ok(see_to(page, next, |leftover| leftover.number.clone(), seen).await)
@@ -157,11 +179,15 @@ impl NumberService {
         let (settings, now) = (self.settings.get().await?, self.numbers.now());
         let (disconnects, more) = self.numbers.waiting_disconnects(None, COUNTED).await?;
         let (purchases, more_purchases) = self.numbers.open_purchases(None, COUNTED).await?;
-        let (leftovers, more_leftovers) = self.numbers.leftovers(None, COUNTED).await?;
+        let (leftovers, more_leftovers) =
+            self.numbers.leftovers(Matter::Features, None, COUNTED).await?;
+        let (letters, more_letters) =
+            self.numbers.leftovers(Matter::Letters, None, COUNTED).await?;
         for (name, count) in [
             ("carrier_disconnects_waiting", disconnects.len()),
             ("carrier_purchases_open", purchases.len()),
             ("provider_leftovers", leftovers.len()),
+            ("letters_waiting", letters.len()),
         ] {
             let count = u32::try_from(count).map_or(f64::MAX, f64::from);
             gauge!(format!("number_manager_{name}")).set(count);
@@ -171,7 +197,8 @@ impl NumberService {
         Ok(more.is_some()
             || more_purchases.is_some()
             || more_leftovers.is_some()
-            || leftovers.iter().flatten().any(is_left)
+            || more_letters.is_some()
+            || leftovers.iter().chain(&letters).flatten().any(is_left)
             || disconnects.iter().flatten().any(is_due)
             || purchases.iter().flatten().any(|it| self.is_in_doubt(&settings, it)))
     }
@@ -184,9 +211,11 @@ impl NumberService {
     pub async fn unsettled(&self) -> Result<Unsettled, Error> {
         let (disconnects, _) = self.numbers.waiting_disconnects(None, COUNTED).await?;
         let (purchases, _) = self.numbers.open_purchases(None, COUNTED).await?;
-        let (leftovers, _) = self.numbers.leftovers(None, COUNTED).await?;
+        let (leftovers, _) = self.numbers.leftovers(Matter::Features, None, COUNTED).await?;
+        let (letters, _) = self.numbers.leftovers(Matter::Letters, None, COUNTED).await?;
         Ok(Unsettled {
             leftovers: leftovers.into_iter().flatten().collect(),
+            letters: letters.into_iter().flatten().collect(),
             disconnects: disconnects.into_iter().flatten().collect(),
             purchases: purchases.into_iter().flatten().collect(),
         })

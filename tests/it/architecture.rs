@@ -27,7 +27,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "api",
         &["domain", "telemetry", "auth", "service", "jobs", "tasks", "follower", "webhooks", "sup"],
     ),
-    ("config", &["store", "telemetry", "auth", "jobs", "tasks", "follower", "webhooks", "api"]),
+    (
+        "config",
+        &[
+            "store",
+            "telemetry",
+            "providers",
+            "auth",
+            "jobs",
+            "tasks",
+            "follower",
+            "webhooks",
+            "api",
+        ],
+    ),
     (
         "cli",
         &[

@@ -44,6 +44,7 @@ mod leftovers;
 mod list;
 mod list_all;
 mod list_forms;
+mod mail;
 mod matrix;
 mod migrations;
 mod names;

@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod providers;
 pub(crate) mod proxy;
 pub(crate) mod simwood;
+pub(crate) mod smtp;
 pub(crate) mod telnyx;
 pub(crate) mod telnyx_features;
 pub(crate) mod vectors;
