@@ -16,4 +16,5 @@ pub mod store;
 pub mod sup;
 pub mod tasks;
 pub mod telemetry;
+mod upstream;
 pub mod webhooks;

@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::service::{Disconnect, LastAudit, Purchase};
+use crate::service::{Disconnect, LastAudit, Leftover, Purchase};
 
 use super::{
     Api,
@@ -28,6 +28,10 @@ struct ConsistencyBody {
     /// How copies are kept true; null where this process has nothing to do with it.
     follower: Option<FollowerBody>,
     carriers: CarriersOpenBody,
+    /// What those who provide features outside are still to be told: at most a thousand, by number.
+    providers: Vec<LeftoverBody>,
+    /// E-mail to humans that no server has taken yet: at most a thousand, by number.
+    letters: Vec<LeftoverBody>,
 }
 
 /// What is open between us and carriers: at most a thousand of each kind, by number.
@@ -51,6 +55,22 @@ struct DisconnectBody {
     /// How often it failed.
     tries: u32,
     /// Why, the last time, in the carrier's words.
+    reason: Option<String>,
+}
+
+/// A number of which what is outside may differ from what it says.
+#[derive(ToSchema)]
+struct LeftoverBody {
+    number: String,
+    /// Who is to be told.
+    providers: Vec<String>,
+    /// Since when, in Gregorian seconds.
+    since: i64,
+    /// From when on it is tried again, in Gregorian seconds.
+    due: i64,
+    /// How often it failed.
+    tries: u32,
+    /// Why, the last time, in the vendor's words.
     reason: Option<String>,
 }
 
@@ -131,6 +151,8 @@ pub(super) async fn get_consistency(State(api): State<Api>, _: AdminCall) -> Res
             "disconnects": open.disconnects.iter().map(disconnect).collect::<Value>(),
             "purchases": open.purchases.iter().map(purchase).collect::<Value>(),
         },
+        "providers": open.leftovers.iter().map(leftover).collect::<Value>(),
+        "letters": open.letters.iter().map(leftover).collect::<Value>(),
     })))
 }
 
@@ -138,6 +160,15 @@ fn disconnect(it: &Disconnect) -> Value {
     json!({
         "number": it.number.as_str(), "carrier": it.carrier.as_str(), "since": it.since,
         "due": it.due, "tries": it.tries, "reason": it.reason,
+    })
+}
+
+fn leftover(it: &Leftover) -> Value {
+    let mut providers: Vec<&str> = it.left.iter().map(|left| left.provider.as_str()).collect();
+    providers.dedup();
+    json!({
+        "number": it.number.as_str(), "providers": providers, "since": it.since, "due": it.due,
+        "tries": it.tries, "reason": it.reason,
     })
 }
 

@@ -6,29 +6,20 @@
 //! module here, and put its descriptor into [`CARRIERS`].
 
 mod bandwidth2;
-mod digits;
 mod directory;
-mod error;
 mod gate;
-mod http;
-mod login;
-mod looks;
 mod other;
 mod outside;
 mod registry;
-mod settings;
 mod simwood;
 mod telnyx;
-mod token;
 mod tollfree;
 mod unusable;
 mod vitelity;
 mod voip_innovations;
 mod voxbone;
-mod xml;
 
 pub use directory::{Directory, DirectoryError, Limits};
-pub use error::CarrierError;
 pub use outside::{
     Holdings, Offered, Order, OutsideCarrier, OutsideCarriers, Ownership, Returned, Wanted,
 };
@@ -39,7 +30,11 @@ use self::outside::described;
 
 use serde_json::{Map, Value};
 
-use crate::domain::{CarrierName, ConfigurationError};
+pub use crate::upstream::VendorError as CarrierError;
+use crate::{
+    domain::{CarrierName, ConfigurationError},
+    upstream::{digits, http, login, looks, settings, token, xml},
+};
 
 /// Every carrier, in the order in which the wire lists them.
 pub const CARRIERS: [Descriptor; 26] = [

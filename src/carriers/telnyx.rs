@@ -3,21 +3,23 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use reqwest::{Method, RequestBuilder, Url};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::{
     Ability, CarrierError, Descriptor, Holdings, Module, Offered, Order, OutsideCarrier, Ownership,
     Returned, Wanted, described,
-    http::{Deadline, Line, Reply},
+    http::Deadline,
     looks::Looks,
-    settings::{Common, address, asking, below, missing, said, secret},
+    settings::{Common, said},
     tollfree,
 };
-use crate::domain::{
-    ConfigurationError, E164, calling_code,
-    members::{flag, wrong},
+use crate::{
+    domain::{
+        ConfigurationError, E164, calling_code,
+        members::{flag, wrong},
+    },
+    upstream::telnyx::Telnyx as Api,
 };
 
 /// Telnyx.
@@ -39,8 +41,6 @@ pub(super) const CARRIER: Descriptor = Descriptor {
     ..Descriptor::tag("knm_telnyx")
 };
 
-/// Where it is.
-const BASE: &str = "https://api.telnyx.com/v2";
 /// How many numbers a page of its list of ours has.
 const LISTED: u32 = 250;
 /// The error of what is not there.
@@ -50,10 +50,8 @@ const DUPLICATE: &str = "10012";
 
 #[derive(Debug)]
 struct Telnyx {
-    line: Line,
+    api: Api,
     common: Common,
-    base: Url,
-    token: Option<SecretString>,
     keep_best_effort: bool,
     /// What numbers must cost at once and every month to be shown; any when not set.
     rates: Option<(f64, f64)>,
@@ -66,7 +64,6 @@ impl Telnyx {
         members: &Map<String, Value>,
         common: &Common,
     ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-        let token = secret(members, "token")?;
         let mut extras = Map::new();
         for key in ["connection_id", "messaging_profile_id", "billing_group_id"] {
             extras.extend(said(members, key)?.map(|text| (key.to_owned(), text.into())));
@@ -78,46 +75,12 @@ impl Telnyx {
         let rates = (rate("upfront_cost")?, rate("monthly_recurring_cost")?);
         let is_filtered = flag(members, "should_filter_rates")?.unwrap_or(false);
         Ok(Arc::new(Self {
-            line: Line::new(common.line, token.iter().cloned().collect()),
+            api: Api::open(members, common)?,
             common: *common,
-            base: match address(members, "base_url", false)? {
-                Some(base) => base,
-                None => Url::parse(BASE).expect("an address"),
-            },
-            token,
             keep_best_effort: flag(members, "should_keep_best_effort")?.unwrap_or(false),
             rates: is_filtered.then_some(rates),
             extras,
         }))
-    }
-
-    fn request(&self, method: Method, parts: &[&str]) -> Result<RequestBuilder, CarrierError> {
-        self.request_with(method, parts, &[])
-    }
-
-    fn request_with(
-        &self,
-        method: Method,
-        parts: &[&str],
-        query: &[(&str, &str)],
-    ) -> Result<RequestBuilder, CarrierError> {
-        let token = self.token.as_ref().ok_or_else(|| missing("token"))?;
-        let request = self.line.request(method, asking(below(&self.base, parts), query));
-        Ok(request.bearer_auth(token.expose_secret()).header("Accept", "application/json"))
-    }
-
-    /// What an answer of success says.
-    fn said(&self, reply: &Reply) -> Result<Value, CarrierError> {
-        if reply.is_success() { reply.json() } else { Err(self.refusal(reply)) }
-    }
-
-    /// The first error that an answer names.
-    fn refusal(&self, reply: &Reply) -> CarrierError {
-        let body = reply.json().unwrap_or_default();
-        let error = &body["errors"][0];
-        let text = |key: &str| error[key].as_str();
-        let reason = text("detail").or_else(|| text("title")).unwrap_or_default();
-        self.line.refusal(reply, text("code"), reason)
     }
 
     async fn available(
@@ -130,9 +93,9 @@ impl Telnyx {
         let best_effort = if self.keep_best_effort { "true" } else { "false" };
         let common = [("filter[best_effort]", best_effort), ("filter[limit]", &limit)];
         let query = [filters, &common].concat();
-        let request = self.request_with(Method::GET, &["available_phone_numbers"], &query)?;
-        let reply = self.line.ask(request, deadline).await?;
-        let rows = match self.said(&reply) {
+        let request = self.api.request_with(Method::GET, &["available_phone_numbers"], &query)?;
+        let reply = self.api.line.ask(request, deadline).await?;
+        let rows = match self.api.said(&reply) {
             // There are none in that region.
             Err(err) if err.code() == Some(NOT_FOUND) => return Ok(Vec::new()),
             said => said?,
@@ -163,9 +126,10 @@ impl Telnyx {
     ) -> Result<BTreeMap<E164, Option<String>>, CarrierError> {
         let path = ["phone_numbers", "actions", "verify_ownership"];
         let numbers: Vec<&str> = numbers.iter().map(E164::as_str).collect();
-        let request = self.request(Method::POST, &path)?.json(&json!({ "phone_numbers": numbers }));
-        let reply = self.line.ask(request, deadline).await?;
-        let said = self.said(&reply).map_err(CarrierError::without_doubt)?;
+        let request =
+            self.api.request(Method::POST, &path)?.json(&json!({ "phone_numbers": numbers }));
+        let reply = self.api.line.ask(request, deadline).await?;
+        let said = self.api.said(&reply).map_err(CarrierError::without_doubt)?;
         let found = said["data"]["found"].as_array().cloned().unwrap_or_default();
         let row = |row: Value| {
             let number = E164::parse(row["number_val_e164"].as_str()?).ok()?;
@@ -181,9 +145,9 @@ impl Telnyx {
         deadline: Deadline,
     ) -> Result<Option<Value>, CarrierError> {
         let filters = [("filter[customer_reference]", reference)];
-        let request = self.request_with(Method::GET, &["number_orders"], &filters)?;
-        let reply = self.line.ask(request, deadline).await?;
-        let said = self.said(&reply).map_err(CarrierError::without_doubt)?;
+        let request = self.api.request_with(Method::GET, &["number_orders"], &filters)?;
+        let reply = self.api.line.ask(request, deadline).await?;
+        let said = self.api.said(&reply).map_err(CarrierError::without_doubt)?;
         let is_it = |order: &&Value| order["customer_reference"] == reference;
         Ok(said["data"].as_array().and_then(|orders| orders.iter().find(is_it)).cloned())
     }
@@ -194,14 +158,14 @@ impl Telnyx {
         let number = order.offered.number.as_str();
         body.insert("phone_numbers".to_owned(), json!([{ "phone_number": number }]));
         body.insert("customer_reference".to_owned(), reference.into());
-        let request = self.request(Method::POST, &["number_orders"])?.json(&body);
-        let placed = match self.line.order(request, self.line.provisioning()).await {
-            Ok(reply) => self.said(&reply).and_then(named),
+        let request = self.api.request(Method::POST, &["number_orders"])?.json(&body);
+        let placed = match self.api.line.order(request, self.api.line.provisioning()).await {
+            Ok(reply) => self.api.said(&reply).and_then(named),
             Err(err) => Err(err),
         };
         match placed {
             Err(err) if err.is_doubtful() || err.code() == Some(DUPLICATE) => {
-                match self.order_of(reference, self.line.provisioning()).await {
+                match self.order_of(reference, self.api.line.provisioning()).await {
                     Ok(Some(order)) => Ok(order),
                     // It may come yet.
                     _ => Err(err.in_doubt()),
@@ -228,30 +192,18 @@ impl Telnyx {
             }
             looks.next().await?;
             let id = order["id"].as_str().unwrap_or_default().to_owned();
-            let request = self.request(Method::GET, &["number_orders", &id])?;
-            let looked = self.line.ask(request, self.line.provisioning()).await;
-            let said = looked.and_then(|reply| self.said(&reply));
+            let request = self.api.request(Method::GET, &["number_orders", &id])?;
+            let looked = self.api.line.ask(request, self.api.line.provisioning()).await;
+            let said = looked.and_then(|reply| self.api.said(&reply));
             order = said.and_then(named).map_err(CarrierError::in_doubt)?;
         }
-    }
-
-    /// The carrier's id of a number that is ours; none when it is not.
-    async fn id_of(&self, number: &E164) -> Result<Option<String>, CarrierError> {
-        let digits = number.as_str().trim_start_matches('+');
-        let filters = [("filter[phone_number]", digits)];
-        let request = self.request_with(Method::GET, &["phone_numbers"], &filters)?;
-        let reply = self.line.ask(request, self.line.provisioning()).await?;
-        let said = self.said(&reply)?;
-        let rows = said["data"].as_array().ok_or_else(|| CarrierError::refused("no list came"))?;
-        let row = rows.iter().find(|row| row["phone_number"] == number.as_str());
-        Ok(row.and_then(|row| row["id"].as_str()).map(str::to_owned))
     }
 }
 
 #[async_trait]
 impl OutsideCarrier for Telnyx {
     async fn search(&self, wanted: &Wanted) -> Result<Vec<Offered>, CarrierError> {
-        let deadline = self.line.search();
+        let deadline = self.api.line.search();
         let code = calling_code(&wanted.country).unwrap_or_default();
         let Some(digits) = wanted.prefix.strip_prefix(&code) else {
             return Ok(Vec::new());
@@ -295,7 +247,7 @@ impl OutsideCarrier for Telnyx {
     }
 
     async fn check(&self, numbers: &[E164]) -> Result<BTreeMap<E164, String>, CarrierError> {
-        let ours = self.ours(numbers, self.line.search()).await?;
+        let ours = self.ours(numbers, self.api.line.search()).await?;
         Ok(ours.into_keys().map(|number| (number, "owned".to_owned())).collect())
     }
 
@@ -303,7 +255,7 @@ impl OutsideCarrier for Telnyx {
         let number = &order.offered.number;
         let mut data = object(order.offered.data.clone());
         let reference = reference_of(order);
-        let ours = self.ours(std::slice::from_ref(number), self.line.provisioning()).await?;
+        let ours = self.ours(std::slice::from_ref(number), self.api.line.provisioning()).await?;
         if let Some(id) = ours.get(number) {
             data.extend(id.clone().map(|id| ("phone_number_id".to_owned(), id.into())));
             return Ok(Some(Value::Object(data)));
@@ -313,7 +265,7 @@ impl OutsideCarrier for Telnyx {
         data.insert("order_id".to_owned(), done["id"].clone());
         data.insert("customer_reference".to_owned(), reference.into());
         // It is ours; what it is called is looked up again where that matters.
-        if let Ok(Some(id)) = self.id_of(number).await {
+        if let Ok(Some(id)) = self.api.id_of(number).await {
             data.insert("phone_number_id".to_owned(), id.into());
         }
         Ok(Some(Value::Object(data)))
@@ -321,9 +273,9 @@ impl OutsideCarrier for Telnyx {
 
     async fn owned(&self, order: &Order) -> Result<Ownership, CarrierError> {
         let number = &order.offered.number;
-        let ours = self.ours(std::slice::from_ref(number), self.line.provisioning()).await?;
+        let ours = self.ours(std::slice::from_ref(number), self.api.line.provisioning()).await?;
         let reference = reference_of(order);
-        let placed = self.order_of(&reference, self.line.provisioning()).await?;
+        let placed = self.order_of(&reference, self.api.line.provisioning()).await?;
         if let Some(id) = ours.get(number) {
             let mut data = object(order.offered.data.clone());
             data.extend(id.clone().map(|id| ("phone_number_id".to_owned(), id.into())));
@@ -344,8 +296,9 @@ impl OutsideCarrier for Telnyx {
             after.map_or(Ok(1), str::parse).map_err(|_| CarrierError::refused("no page"))?;
         let (number, size) = (page.to_string(), LISTED.to_string());
         let query = [("page[number]", &*number), ("page[size]", &*size)];
-        let request = self.request_with(Method::GET, &["phone_numbers"], &query)?;
-        let said = self.said(&self.line.ask(request, self.line.provisioning()).await?)?;
+        let request = self.api.request_with(Method::GET, &["phone_numbers"], &query)?;
+        let said =
+            self.api.said(&self.api.line.ask(request, self.api.line.provisioning()).await?)?;
         let rows = said["data"].as_array().ok_or_else(|| CarrierError::refused("no list came"))?;
         let number = |row: &Value| {
             let number = row["phone_number"].as_str().and_then(|text| E164::parse(text).ok());
@@ -364,15 +317,15 @@ impl OutsideCarrier for Telnyx {
         _data: Option<&Value>,
     ) -> Result<Returned, CarrierError> {
         // Ids that are stored may be those of the API before this one.
-        let Some(id) = self.id_of(number).await? else {
+        let Some(id) = self.api.id_of(number).await? else {
             return Ok(Returned::Done);
         };
-        let request = self.request(Method::DELETE, &["phone_numbers", &id])?;
-        let reply = self.line.order(request, self.line.provisioning()).await?;
+        let request = self.api.request(Method::DELETE, &["phone_numbers", &id])?;
+        let reply = self.api.line.order(request, self.api.line.provisioning()).await?;
         if reply.is_success() || reply.status == 404 {
             return Ok(Returned::Done);
         }
-        Err(self.refusal(&reply))
+        Err(self.api.refusal(&reply))
     }
 }
 

@@ -7,22 +7,23 @@ use std::{
 };
 
 use async_trait::async_trait;
-use reqwest::{Method, Url, header};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use super::{
     Ability, CarrierError, Descriptor, Holdings, Module, Offered, Order, OutsideCarrier, Ownership,
     Returned, Wanted, described,
-    digits::{number_in, ten_digits},
-    http::{Deadline, Line},
-    settings::{Common, address, form, missing, said, secret},
+    digits::ten_digits,
+    http::Deadline,
+    settings::{Common, missing, said},
     tollfree,
     xml::Element,
 };
-use crate::domain::{
-    ConfigurationError, E164,
-    members::{texts, wrong},
+use crate::{
+    domain::{
+        ConfigurationError, E164,
+        members::{texts, wrong},
+    },
+    upstream::vitelity::{NOTHING, Vitelity as Api, number_of},
 };
 
 /// Vitelity.
@@ -45,21 +46,12 @@ pub(super) const CARRIER: Descriptor = Descriptor {
     ..Descriptor::tag("knm_vitelity")
 };
 
-/// Where it is.
-const URI: &str = "https://api.vitelity.net/api.php";
 /// The beginning of the numbers that it has.
 const PLAN: &str = "+1";
-/// How often it may be asked a second when nothing is set.
-const PACE: u32 = 1;
-/// What it says when there is nothing.
-const NOTHING: [&str; 2] = ["none", "unavailable"];
 
 #[derive(Debug)]
 struct Vitelity {
-    line: Line,
-    uri: Url,
-    login: Option<String>,
-    pass: Option<SecretString>,
+    api: Api,
     /// Where calls are to be sent.
     route: Option<String>,
     /// What kind of line is bought.
@@ -73,68 +65,17 @@ impl Vitelity {
         members: &Map<String, Value>,
         common: &Common,
     ) -> Result<Arc<dyn OutsideCarrier>, ConfigurationError> {
-        let mut limits = common.line;
-        if members.get("requests_per_second").is_none_or(Value::is_null) {
-            limits.per_second = PACE;
-        }
-        let pass = secret(members, "pass")?;
         let kind = said(members, "type")?;
         let mut extras = Vec::from_iter(kind.clone().map(|kind| ("type", kind)));
         for key in ["provider", "withrates", "cnam"] {
             extras.extend(word(members, key)?.map(|word| (key, word)));
         }
         Ok(Arc::new(Self {
-            line: Line::new(limits, pass.iter().cloned().collect()),
-            uri: match address(members, "api_uri", false)? {
-                Some(uri) => uri,
-                None => Url::parse(URI).expect("an address"),
-            },
-            login: said(members, "login")?,
-            pass,
+            api: Api::open(members, common)?,
             route: first(members, "routesip")?,
             kind,
             extras,
         }))
-    }
-
-    /// Sends a command and reads what is said to it: an error for anything but success.
-    async fn command(
-        &self,
-        command: &str,
-        arguments: &[(&str, &str)],
-        deadline: Deadline,
-        is_order: bool,
-    ) -> Result<Element, CarrierError> {
-        let login = self.login.as_deref().ok_or_else(|| missing("login"))?;
-        let pass = self.pass.as_ref().ok_or_else(|| missing("pass"))?.expose_secret();
-        let first = [("login", login), ("pass", pass), ("cmd", command)];
-        let all = [&first[..], arguments, &[("xml", "yes")]].concat();
-        let request = self.line.request(Method::POST, self.uri.clone());
-        let request = request
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form(&all));
-        let reply = if is_order {
-            self.line.order(request, deadline).await?
-        } else {
-            self.line.ask(request, deadline).await?
-        };
-        if !reply.is_success() {
-            return Err(self.line.refusal(&reply, None, &reply.text()));
-        }
-        let content = reply.xml()?;
-        if content.name() != "content" {
-            return Err(CarrierError::doubtful("its answer has no content"));
-        }
-        match content.said(&["status"]) {
-            Some("ok" | "success") => Ok(content),
-            // A list comes without.
-            None if content.at(&["numbers"]).is_some() => Ok(content),
-            None => Err(CarrierError::doubtful("its answer has no status")),
-            Some(status) => {
-                let words = content.said(&["error"]).or_else(|| content.said(&["response"]));
-                Err(CarrierError::refused(self.line.words(words.unwrap_or(status))))
-            }
-        }
     }
 
     /// What a list holds; nothing when it says that there is nothing.
@@ -144,7 +85,7 @@ impl Vitelity {
         arguments: &[(&str, &str)],
         deadline: Deadline,
     ) -> Result<Vec<Offered>, CarrierError> {
-        let content = match self.command(command, arguments, deadline, false).await {
+        let content = match self.api.command(command, arguments, deadline, false).await {
             Err(err) if NOTHING.contains(&err.reason()) => return Ok(Vec::new()),
             content => content.map_err(CarrierError::without_doubt)?,
         };
@@ -152,7 +93,7 @@ impl Vitelity {
         let numbers = numbers.ok_or_else(|| CarrierError::refused("no_numbers"))?;
         match numbers.said(&["response"]) {
             Some(words) if NOTHING.contains(&words) => Ok(Vec::new()),
-            Some(words) => Err(CarrierError::refused(self.line.words(words))),
+            Some(words) => Err(CarrierError::refused(self.api.line.words(words))),
             None => Ok(numbers.children().iter().filter_map(offered).collect()),
         }
     }
@@ -164,7 +105,7 @@ impl Vitelity {
     }
 
     async fn is_ours(&self, number: &E164) -> Result<bool, CarrierError> {
-        Ok(self.ours(self.line.provisioning()).await?.contains(number))
+        Ok(self.ours(self.api.line.provisioning()).await?.contains(number))
     }
 }
 
@@ -185,7 +126,7 @@ impl OutsideCarrier for Vitelity {
             "listtollfree" => vec![first],
             _ => [&[first][..], &extras].concat(),
         };
-        let mut found = self.list(command, &arguments, self.line.search()).await?;
+        let mut found = self.list(command, &arguments, self.api.line.search()).await?;
         // Whole lists come.
         found.retain(|it| it.number.as_str().starts_with(&wanted.prefix));
         found.truncate(wanted.quantity);
@@ -199,7 +140,7 @@ impl OutsideCarrier for Vitelity {
     }
 
     async fn check(&self, numbers: &[E164]) -> Result<BTreeMap<E164, String>, CarrierError> {
-        let ours = self.ours(self.line.search()).await?;
+        let ours = self.ours(self.api.line.search()).await?;
         let ours = numbers.iter().filter(|number| ours.contains(number));
         Ok(ours.map(|number| (number.clone(), "owned".to_owned())).collect())
     }
@@ -215,7 +156,7 @@ impl OutsideCarrier for Vitelity {
         let command = if is_free { "gettollfree" } else { "getlocaldid" };
         let mut arguments = vec![("did", did), ("routesip", route)];
         arguments.extend(self.kind.as_deref().map(|kind| ("type", kind)));
-        match self.command(command, &arguments, self.line.provisioning(), true).await {
+        match self.api.command(command, &arguments, self.api.line.provisioning(), true).await {
             Err(err) if err.is_doubtful() && !self.is_ours(number).await.unwrap_or(false) => {
                 Err(err)
             }
@@ -230,7 +171,7 @@ impl OutsideCarrier for Vitelity {
     }
 
     async fn list(&self, _: Option<&str>) -> Result<Holdings, CarrierError> {
-        let ours = self.ours(self.line.provisioning()).await?;
+        let ours = self.ours(self.api.line.provisioning()).await?;
         Ok(Holdings { numbers: ours.into_iter().collect(), next: None })
     }
 
@@ -240,7 +181,7 @@ impl OutsideCarrier for Vitelity {
         _data: Option<&Value>,
     ) -> Result<Returned, CarrierError> {
         let arguments = [("did", ten_digits(number)?)];
-        match self.command("removedid", &arguments, self.line.provisioning(), true).await {
+        match self.api.command("removedid", &arguments, self.api.line.provisioning(), true).await {
             Err(err) if err.is_doubtful() => Err(err),
             // What is refused may be gone already.
             Err(err) if self.is_ours(number).await? => Err(err),
@@ -251,11 +192,7 @@ impl OutsideCarrier for Vitelity {
 
 /// A row of a list: a number alone, or with what is known of it.
 fn offered(row: &Element) -> Option<Offered> {
-    if !matches!(row.name(), "did" | "number") {
-        return None;
-    }
-    let number = row.said(&["number"]).or_else(|| row.said(&["did"])).unwrap_or(row.text());
-    let number = number_in(number)?;
+    let number = number_of(row)?;
     let said = |child: &Element| (child.name().to_owned(), Value::from(child.text()));
     let mut data: Map<_, _> = row.children().iter().map(said).collect();
     data.insert("number".to_owned(), number.as_str().into());

@@ -98,7 +98,7 @@ async fn dispatch(command: Option<Command>, config: Config) -> anyhow::Result<()
         Command::Serve => serve::run(config).await,
         Command::Token(args) => token::run(&config, args).await,
         Command::Migrate => wire::migrate(&config).await,
-        Command::Maintenance(args) => maintenance::run(&config, *args).await,
+        Command::Maintenance(args) => Box::pin(maintenance::run(&config, *args)).await,
         Command::Dump(args) => transfer::dump(&config, args).await,
         Command::Load(args) => transfer::load(&config, args).await,
         Command::Doctor => doctor::run(&config).await,

@@ -16,6 +16,7 @@ use crate::{
     follower::{Follower, FollowerWatch},
     jobs::{JobRepository, Jobs},
     maintenance::OPERATIONS,
+    providers::Mailer,
     repository::{
         AccountRepository, EventRepository, FeatureSettingsRepository, FeedRepository,
         KeyRepository, LocalWrites, NumberRepository, RequestRepository, RevokedRepository,
@@ -66,7 +67,9 @@ pub(super) fn build_service(
     let rule = if config.manages_accounts() { AccountRule::Ours } else { AccountRule::Foreign };
     let features = FeatureSettingsRepository::new(Arc::clone(store));
     let service = NumberService::new(numbers, accounts, settings, rule, features)
-        .with_carriers(OutsideCarriers::standard());
+        .with_carriers(OutsideCarriers::standard())
+        // Wrong settings end the start before.
+        .with_mailer(Mailer::new(&config.mail).unwrap_or_default());
     if config.history.enabled { service.with_trail() } else { service }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     auth::TokenConfig,
     follower::FollowerConfig,
     jobs::JobsConfig,
+    providers::{MailConfig, Mailer},
     store::{couchdb::CouchConfig, sqlite::SqliteConfig},
     tasks::TasksConfig,
     telemetry::LogConfig,
@@ -50,6 +51,8 @@ pub struct Config {
     pub changes: ChangesConfig,
     /// How others are told of them.
     pub webhooks: WebhooksConfig,
+    /// How humans are written to.
+    pub mail: MailConfig,
     /// How often a client may ask.
     pub rate_limit: LimitConfig,
     /// Where metrics are shown.
@@ -236,6 +239,7 @@ impl Config {
         self.jobs.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         self.tasks.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         self.follower.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
+        Mailer::new(&self.mail).map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         self.webhooks.check().map_err(|wrong| ConfigError(format!("setting {wrong}")))?;
         let changes = self.changes.check(self.http.request_timeout_ms);
         changes.map_err(|wrong| ConfigError(format!("setting {wrong}")))?;

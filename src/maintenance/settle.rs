@@ -1,4 +1,4 @@
-//! Ending what is open between us and carriers.
+//! Ending what is open between us, carriers and providers.
 
 use std::fmt::Write;
 
@@ -10,22 +10,26 @@ use crate::{
         Form, Job, JobError, Operation, Over, PageContext, Preparation, Unit, UnitReport, Work,
     },
     service::{
-        BOUGHT, Error, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, PageOutcome,
-        TO_BE_GIVEN_BACK,
+        BOUGHT, Error, GIVEN_BACK, IN_DOUBT, LETTERS_SENT, LETTERS_TO_BE_SENT, NOT_BOUGHT,
+        NOT_GIVEN_BACK, PROVIDERS_TO_BE_TOLD, PROVIDERS_TOLD, PageOutcome, TO_BE_GIVEN_BACK,
     },
 };
 
 /// What a report says of each kind of finding.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 10] = [
     (GIVEN_BACK, "is given back to its carrier"),
     (NOT_GIVEN_BACK, "is ours and is not given back"),
     (TO_BE_GIVEN_BACK, "is still to be given back"),
     (BOUGHT, "was bought and is stored now"),
     (NOT_BOUGHT, "was not bought"),
     (IN_DOUBT, "is perhaps bought"),
+    (PROVIDERS_TOLD, "has outside what it says"),
+    (PROVIDERS_TO_BE_TOLD, "has providers that are still to be told"),
+    (LETTERS_SENT, "was written about"),
+    (LETTERS_TO_BE_SENT, "is still to be written about"),
 ];
 
-/// Nothing is open between us and carriers.
+/// Nothing is open between us, carriers and providers.
 #[derive(Debug)]
 pub(super) struct Settle;
 
@@ -38,7 +42,7 @@ impl Operation for Settle {
     fn summary(&self) -> &'static str {
         "Numbers that left our stock are given back to their carriers, and purchases of which nobody \
          knew how they ended are asked about: what was bought is stored for whom it was bought, the \
-         rest is struck out. A dry run says what is open. Runs by the clock as well, when there is \
+         rest is struck out; providers that could not be told what a number has lost are told, and e-mail that no server took is sent. A dry run says what is open. Runs by the clock as well, when there is \
          something to do (`jobs.settle_every_min`)."
     }
 

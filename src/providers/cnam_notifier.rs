@@ -6,8 +6,8 @@ use super::{FeatureProvider, Hold, Step, Subject, read};
 use crate::domain::{FeatureTerms, State};
 
 /// The name that callees see, and the one that is looked up for callers.
-const OUTBOUND: &str = "outbound_cnam";
-const INBOUND: &str = "inbound_cnam";
+pub(super) const OUTBOUND: &str = "outbound_cnam";
+pub(super) const INBOUND: &str = "inbound_cnam";
 
 /// Keeps both parts of `cnam`, and asks a human for a name that is new.
 #[derive(Debug)]
@@ -27,10 +27,7 @@ impl FeatureProvider for CnamNotifier {
     }
 
     fn holds_in(&self, state: State) -> Hold {
-        match state {
-            State::Reserved | State::InService | State::PortIn => Hold::Held,
-            _ => Hold::Left,
-        }
+        holds_in(state)
     }
 
     fn wanted(&self, public: &Map<String, Value>) -> Vec<(&'static str, Value)> {
@@ -42,6 +39,14 @@ impl FeatureProvider for CnamNotifier {
             Some(settings) => vec![Subject::Cnam(settings.clone())],
             None => Vec::new(),
         }
+    }
+}
+
+/// Where caller names are held, whoever provides them.
+pub(super) fn holds_in(state: State) -> Hold {
+    match state {
+        State::Reserved | State::InService | State::PortIn => Hold::Held,
+        _ => Hold::Left,
     }
 }
 

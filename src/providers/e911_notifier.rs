@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{FeatureProvider, Hold, Step, Subject, Switch, read};
+use super::{FeatureProvider, Hold, Step, Subject, Switch, e911};
 use crate::domain::{FeatureTerms, State};
 
 /// Keeps the address under `e911`, and asks a human to see to it when it changes or goes.
@@ -15,39 +15,25 @@ impl FeatureProvider for E911Notifier {
     }
 
     fn member(&self) -> &'static str {
-        "e911"
+        e911::MEMBER
     }
 
     fn features(&self) -> &'static [&'static str] {
-        &["e911"]
+        e911::FEATURES
     }
 
     fn holds_in(&self, state: State) -> Hold {
-        holds_in(state)
+        e911::holds_in(state)
     }
 
     fn wanted(&self, public: &Map<String, Value>) -> Vec<(&'static str, Value)> {
-        wanted(public)
+        e911::wanted(public)
     }
 
     fn notices(&self, step: Step<'_>, _: &FeatureTerms<'_>) -> Vec<Subject> {
-        let address = step.put("e911").map(|address| (Switch::On, address));
-        let address = address.or_else(|| step.taken("e911").map(|it| (Switch::Off, it)));
+        let address = step.put(e911::MEMBER).map(|address| (Switch::On, address));
+        let address = address.or_else(|| step.taken(e911::MEMBER).map(|it| (Switch::Off, it)));
         let subject = |(switch, address): (Switch, &Value)| Subject::E911(switch, address.clone());
         address.map(subject).into_iter().collect()
     }
-}
-
-/// Where addresses are held, whoever provides them.
-pub(super) fn holds_in(state: State) -> Hold {
-    match state {
-        State::Reserved | State::InService | State::PortIn => Hold::Held,
-        _ => Hold::Dropped,
-    }
-}
-
-/// What `e911` asks for, whoever provides it.
-pub(super) fn wanted(public: &Map<String, Value>) -> Vec<(&'static str, Value)> {
-    let address = read::object(public, "e911");
-    address.map(|address| ("e911", Value::Object(address.clone()))).into_iter().collect()
 }

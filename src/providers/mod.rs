@@ -1,16 +1,21 @@
 //! Who puts features on numbers: one file each, in `standard` by a line.
 //!
 //! A provider says what the public members of a number ask of it; [`plan`] holds that against what
-//! is allowed and brings the number in line. That is pure. What must be done outside is
+//! is allowed and brings the number in line. That is pure. What must be put in place outside is done by
 //! [`FeatureProvider::provide`], called once everything that can refuse has agreed and before the
-//! number is saved; [`FeatureProvider::undo`] takes it back when the save fails. What a human is to
-//! be told is said after the save, by a [`Notifier`].
+//! number is saved; [`FeatureProvider::undo`] takes it back when the save fails. What must be taken
+//! away outside ([`FeatureProvider::leftover`]) is written down before the save, and done after it by
+//! [`FeatureProvider::settle`], until it is. What a human is to be told is said after the save, by a
+//! [`Notifier`]. A provider that a vendor runs is named in [`VENDORS`], and made from its settings.
 
 mod absent;
 mod cnam_notifier;
+mod dash_e911;
+mod e911;
 mod e911_notifier;
 mod failover;
 mod force_outbound;
+mod mail;
 mod messaging;
 mod notice;
 mod plan;
@@ -18,6 +23,11 @@ mod port_notifier;
 mod prepend;
 mod read;
 mod ringback;
+mod telnyx_cnam;
+mod telnyx_e911;
+mod vendor;
+mod vitelity_cnam;
+mod vitelity_e911;
 
 use std::{fmt, sync::Arc};
 
@@ -25,10 +35,13 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 pub use self::{
+    mail::{MailConfig, MailSecurity, Mailer},
     notice::{LogNotifier, Notice, Notifier, Subject, Switch},
-    plan::{DeniedFeature, clean, differs, plan},
+    plan::{DeniedFeature, clean, differs, plan, puts},
+    vendor::Vendor,
 };
-use crate::domain::{FeatureTerms, Number, State};
+use crate::domain::{ConfigurationError, E164, FeatureTerms, Number, State};
+pub use crate::upstream::VendorError;
 
 /// The public members that ask for features, in the order in which they are looked at.
 const MEMBERS: [&str; 9] =
@@ -85,11 +98,33 @@ pub enum ProviderError {
     #[error("fault by provider '{provider}'")]
     Failed {
         /// The provider.
-        provider: &'static str,
-        /// How.
-        #[source]
-        source: Arc<dyn std::error::Error + Send + Sync>,
+        provider: String,
+        /// Why, for administrators only.
+        reason: Option<VendorError>,
     },
+}
+
+impl ProviderError {
+    /// A vendor's words for why its provider failed.
+    #[must_use]
+    pub fn failed(provider: &str, reason: VendorError) -> Self {
+        Self::Failed { provider: provider.to_owned(), reason: Some(reason) }
+    }
+
+    /// Whether nobody knows if it was done all the same.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        matches!(self, Self::Failed { reason: Some(reason), .. } if reason.is_doubtful())
+    }
+
+    /// The same for those who do not run the platform.
+    #[must_use]
+    pub fn without_reason(self) -> Self {
+        match self {
+            Self::Failed { provider, .. } => Self::Failed { provider, reason: None },
+            other => other,
+        }
+    }
 }
 
 /// Puts features on numbers, and takes them off.
@@ -131,9 +166,14 @@ pub trait FeatureProvider: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Brings the world outside in line with a change of its features, before it is saved. Never
-    /// called in a dry run, nor when its features stay as they are. `after` is `None` when the number
-    /// is deleted; what is written to it is saved.
+    /// Whether it does anything outside. One that does not is never asked to.
+    fn acts_outside(&self) -> bool {
+        false
+    }
+
+    /// Puts in place outside what a change puts on the number, before it is saved. Never called in a
+    /// dry run, nor when nothing is put on it. `holder` is the name of who holds the number; what is
+    /// written to `after` is saved.
     ///
     /// # Errors
     ///
@@ -141,13 +181,46 @@ pub trait FeatureProvider: fmt::Debug + Send + Sync + 'static {
     async fn provide(
         &self,
         _before: Option<&Number>,
-        _after: Option<&mut Number>,
+        _after: &mut Number,
+        _holder: Option<&str>,
     ) -> Result<(), ProviderError> {
         Ok(())
     }
 
     /// Takes back what [`FeatureProvider::provide`] did, since the number was certainly not saved.
-    async fn undo(&self, _step: Step<'_>) {}
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`]; it is settled later.
+    async fn undo(&self, _step: Step<'_>) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// What is to be taken away outside once a change is saved; what is written to `after` is saved.
+    /// `after` is `None` when the number is deleted.
+    fn leftover(&self, _before: Option<&Number>, _after: Option<&mut Number>) -> Option<Value> {
+        None
+    }
+
+    /// What is to be settled when nobody knows whether a change was saved, or done outside.
+    fn in_doubt(&self, step: Step<'_>) -> Value {
+        vendor::in_doubt(self.features(), step)
+    }
+
+    /// Brings the world outside in line with what a number is now (`None`: it is gone), as far as what
+    /// was left says. May be asked again.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`]: it is to be tried again.
+    async fn settle(
+        &self,
+        _number: &E164,
+        _now: Option<&Number>,
+        _left: &Value,
+    ) -> Result<(), ProviderError> {
+        Ok(())
+    }
 
     /// What a human is to be told now that the change is saved.
     fn notices(&self, _step: Step<'_>, _terms: &FeatureTerms<'_>) -> Vec<Subject> {
@@ -172,6 +245,29 @@ fn standard() -> Vec<Arc<dyn FeatureProvider>> {
         Arc::new(messaging::SMS),
         Arc::new(messaging::MMS),
     ]
+}
+
+/// The providers that a vendor runs.
+pub const VENDORS: [Vendor; 5] = [
+    dash_e911::VENDOR,
+    telnyx_cnam::VENDOR,
+    telnyx_e911::VENDOR,
+    vitelity_cnam::VENDOR,
+    vitelity_e911::VENDOR,
+];
+
+/// Checks the settings of a vendor, by the name of its document. Those of one that provides nothing
+/// here are not looked at.
+///
+/// # Errors
+///
+/// [`ConfigurationError`] names the first that cannot be used.
+pub fn check_settings(
+    vendor: &str,
+    members: &Map<String, Value>,
+) -> Result<(), ConfigurationError> {
+    let mut vendors = VENDORS.iter().filter(|it| it.settings == vendor);
+    vendors.try_for_each(|vendor| (vendor.open)(members).map(|_| ()))
 }
 
 /// The providers that can be chosen from.
@@ -200,23 +296,40 @@ impl Registry {
         providers.any(|it| it.features().contains(&feature))
     }
 
-    /// Who provides each member's features on these terms. A provider that the settings name and
-    /// that is not here is stood in for by one that refuses.
+    /// The provider of that name, if it needs no settings.
     #[must_use]
-    pub fn chosen(&self, terms: &FeatureTerms<'_>) -> Vec<Arc<dyn FeatureProvider>> {
-        MEMBERS.iter().map(|member| self.chosen_for(member, terms)).collect()
+    pub fn given(&self, name: &str) -> Option<&Arc<dyn FeatureProvider>> {
+        self.0.iter().find(|it| it.name() == name)
+    }
+
+    /// The vendors that are named on these terms.
+    pub fn vendors(&self, terms: &FeatureTerms<'_>) -> impl Iterator<Item = &'static Vendor> {
+        VENDORS.iter().filter(|vendor| terms.provider_of(vendor.member) == Some(vendor.name))
+    }
+
+    /// Who provides each member's features on these terms, those of vendors that were opened among
+    /// them. A provider that the settings name and that is not here is stood in for by one that
+    /// refuses.
+    #[must_use]
+    pub fn chosen(
+        &self,
+        terms: &FeatureTerms<'_>,
+        opened: &[Arc<dyn FeatureProvider>],
+    ) -> Vec<Arc<dyn FeatureProvider>> {
+        MEMBERS.iter().map(|member| self.chosen_for(member, terms, opened)).collect()
     }
 
     fn chosen_for(
         &self,
         member: &'static str,
         terms: &FeatureTerms<'_>,
+        opened: &[Arc<dyn FeatureProvider>],
     ) -> Arc<dyn FeatureProvider> {
         let wanted = terms.provider_of(member);
         let is_it = |it: &&Arc<dyn FeatureProvider>| {
             it.member() == member && wanted.is_none_or(|name| it.name() == name)
         };
-        let found = self.0.iter().find(is_it).cloned();
+        let found = self.0.iter().chain(opened).find(is_it).cloned();
         found.unwrap_or_else(|| absent::stand_in(member, wanted.unwrap_or(member)))
     }
 }

@@ -71,6 +71,12 @@ pub fn differs(provider: &dyn FeatureProvider, step: Step<'_>) -> bool {
     provider.features().iter().any(|name| step.put(name).or(step.taken(name)).is_some())
 }
 
+/// Whether a change puts any of the features of a provider on the number.
+#[must_use]
+pub fn puts(provider: &dyn FeatureProvider, step: Step<'_>) -> bool {
+    provider.features().iter().any(|name| step.put(name).is_some())
+}
+
 impl<'a> Step<'a> {
     /// The settings of a feature that is put on the number, or that change.
     #[must_use]

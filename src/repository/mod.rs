@@ -5,7 +5,8 @@
 //! cost), `ports` (the numbers in port requests), `accounts`, `settings`, `feature_settings` (what
 //! resellers and carriers say), `transfer` (documents that move between stores), `keys`, `revoked` (tokens that are denied), `requests` (what was answered to requests that carried a
 //! key). `available`, `stock` and `offers` are about numbers that nobody holds yet, `purchases`
-//! about those that are being bought, `disconnects` about those that are given back, `dated` about the databases that are dropped whole. `jobs` and
+//! about those that are being bought, `disconnects` about those that are given back, `leftovers` about what providers of features are
+//! still to be told and humans to be written, `dated` about the databases that are dropped whole. `jobs` and
 //! `journal` hold long work and what it writes, `carry_out` does it. `feeds` is what changed in
 //! databases, for who keeps the copies true; `events` is what became of numbers, for who wants to be
 //! told; `digest` is what documents come to, for who compares them; `trail` is who wrote numbers, and how;
@@ -28,6 +29,7 @@ mod inspect;
 mod jobs;
 mod journal;
 mod keys;
+mod leftovers;
 mod mirror;
 mod numbers;
 mod offers;
@@ -67,6 +69,7 @@ pub use jobs::{
 };
 pub use journal::{Plan, PlannedSet, RecordedSet};
 pub use keys::{KeyRepository, KeysError, StoredKey, StoredKeys, rotated};
+pub use leftovers::{Left, Leftover, Matter};
 pub use mirror::MirrorStatus;
 pub use numbers::{
     CarrierPage, Cleared, Condition, Contradiction, CopyWrite, Counterpart, Decision, Displaced,

@@ -40,6 +40,9 @@ pub struct SearchSettings {
     pub purchase_timeout: Duration,
     /// How long a carrier may take to take a number back (`number_disconnect_timeout_ms`).
     pub disconnect_timeout: Duration,
+    /// How long who provides a feature may take to put it in place, or to take it off
+    /// (`number_provider_timeout_ms`).
+    pub provider_timeout: Duration,
     /// The pause in seconds before a carrier is asked again to take a number back, or whether it
     /// sold one (`number_settle_retry_s`); it doubles each time.
     pub settle_retry: i64,
@@ -92,6 +95,7 @@ impl SearchSettings {
             claim_ttl: whole("number_claim_ttl_s", 60, 1..=LONGEST_OFFER)?,
             purchase_timeout: wait("number_purchase_timeout_ms", 20_000)?,
             disconnect_timeout: wait("number_disconnect_timeout_ms", 30_000)?,
+            provider_timeout: wait("number_provider_timeout_ms", 30_000)?,
             settle_retry: whole("number_settle_retry_s", 60, 1..=LONGEST_OFFER)?,
             settle_retry_max: whole("number_settle_retry_max_s", 21_600, 1..=LONGEST_OFFER)?,
             listed: size("maximum_carrier_list", 1_000_000)?,

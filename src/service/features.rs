@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Error, NumberService, change::Target};
+use super::{Error, NumberService, change::Target, providing::Provided};
 use crate::{
     domain::{Actor, FeatureTerms, KNOWN_FEATURES, Number, strip},
     providers::{self, DeniedFeature, FeatureProvider, Notice, Step},
@@ -21,11 +21,13 @@ pub(super) struct Work<'a> {
     actor: &'a Actor,
     terms: FeatureTerms<'a>,
     before: Option<Number>,
+    /// The revision that was read.
+    rev: Option<String>,
     /// Whether the number is deleted.
     ends: bool,
     providers: Vec<Arc<dyn FeatureProvider>>,
-    /// Those who did something outside, and the number that they did it for.
-    provided: Option<(Vec<Arc<dyn FeatureProvider>>, Number)>,
+    /// What was done outside, and the number that it was done for.
+    provided: Option<(Provided, Number)>,
 }
 
 impl NumberService {
@@ -38,11 +40,12 @@ impl NumberService {
         let (actor, settings) = (target.actor, target.settings);
         let ends = decision.ends();
         let before = decision.stored().before().cloned();
+        let rev = decision.stored().rev_text().map(str::to_owned);
         let after = &mut decision.stored_mut().number;
         // A number that nobody takes over had its features on the terms of its last owner.
         let basis = if after.owner.is_some() { &*after } else { before.as_ref().unwrap_or(after) };
         let terms = self.feature_terms(basis, settings).await?;
-        let providers = self.providers.chosen(&terms);
+        let providers = self.providers_on(&terms, &[before.as_ref(), Some(&*after)]).await?;
         if !ends {
             providers::clean(after);
             if let Some(before) = before.as_ref().filter(|it| it.carrier != after.carrier) {
@@ -55,7 +58,7 @@ impl NumberService {
                 providers::plan(&**provider, before.as_ref(), after, denial)?;
             }
         }
-        let work = Work { actor, terms, before, ends, providers, provided: None };
+        let work = Work { actor, terms, before, rev, ends, providers, provided: None };
         for provider in &work.providers {
             provider.check(work.step(after))?;
         }
@@ -68,21 +71,15 @@ impl NumberService {
             return Ok(planned);
         };
         let after = &mut planned.decision.stored_mut().number;
-        let mut provided: Vec<Arc<dyn FeatureProvider>> = Vec::new();
-        for provider in &work.providers {
-            if !providers::differs(&**provider, work.step(after)) {
-                continue;
-            }
-            let number = (!work.ends).then_some(&mut *after);
-            if let Err(err) = provider.provide(work.before.as_ref(), number).await {
-                for provider in &provided {
-                    provider.undo(work.step(after)).await;
-                }
-                return Err(err.into());
-            }
-            provided.push(provider.clone());
-        }
-        if !provided.is_empty() {
+        let (before, rev) = (work.before.as_ref(), work.rev.as_deref());
+        let number = (!work.ends).then_some(&mut *after);
+        let provided = Box::pin(self.bring_about(&work.providers, before, number, rev)).await;
+        let provided = provided.map_err(|err| match err {
+            // Why is for who runs the platform; it is in the log as well.
+            Error::Provider(err) if !work.actor.is_admin => err.without_reason().into(),
+            err => err,
+        })?;
+        if !provided.is_nothing() {
             work.provided = Some((provided, after.clone()));
         }
         Ok(planned)
@@ -99,10 +96,30 @@ impl NumberService {
             return saved;
         };
         match &saved {
-            Ok(saved) => self.tell(&work, &saved.number).await,
-            Err(err) => work.take_back(err).await,
+            Ok(saved) => {
+                if let Some((provided, _)) = &work.provided {
+                    self.go_on_with(provided, &saved.number);
+                }
+                self.tell(&work, &saved.number).await;
+            }
+            Err(err) => Box::pin(self.end_unsaved(&work, err)).await,
         }
         saved
+    }
+
+    /// Takes back what was done outside for a number that was not saved. When that is in doubt it
+    /// stays, and is held against the number later: an address too many harms nobody, one that is
+    /// missing where the number says it is there does.
+    async fn end_unsaved(&self, work: &Work<'_>, err: &RepositoryError) {
+        let Some((provided, tried)) = &work.provided else {
+            return;
+        };
+        let step = work.step(tried);
+        if err.leaves_doubt() {
+            self.settle_doubt(provided, step, work.rev.as_deref()).await;
+        } else {
+            self.take_back(provided, step).await;
+        }
     }
 
     /// Tells humans what is theirs to do.
@@ -114,7 +131,7 @@ impl NumberService {
             for subject in provider.notices(work.step(after), &work.terms) {
                 let asked_by = work.actor.name();
                 let notice = Notice::new(subject, after, work.before.as_ref(), asked_by);
-                self.notifier.send(notice).await;
+                self.notify(notice).await;
             }
         }
     }
@@ -159,27 +176,6 @@ impl NumberService {
 impl Work<'_> {
     fn step<'a>(&'a self, after: &'a Number) -> Step<'a> {
         Step { before: self.before.as_ref(), after: (!self.ends).then_some(after) }
-    }
-
-    /// Takes back what was done outside for a number that was not saved. When that is in doubt it
-    /// stays: an address too many harms nobody, one that is missing where the number says it is
-    /// there does.
-    async fn take_back(&self, err: &RepositoryError) {
-        let Some((provided, tried)) = &self.provided else {
-            return;
-        };
-        if err.leaves_doubt() {
-            let providers: Vec<&str> = provided.iter().map(|provider| provider.name()).collect();
-            tracing::warn!(
-                number = tried.id.as_str(),
-                providers = providers.join(","),
-                "a number was perhaps not saved; what its providers did stays"
-            );
-            return;
-        }
-        for provider in provided {
-            provider.undo(self.step(tried)).await;
-        }
     }
 }
 

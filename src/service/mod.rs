@@ -36,6 +36,8 @@ mod generate;
 mod giving_back;
 mod history;
 mod identify;
+mod leftovers;
+mod letters;
 mod list;
 mod lookup;
 mod migration;
@@ -45,6 +47,7 @@ mod parting;
 mod planning;
 mod port_requests;
 mod porting;
+mod providing;
 mod purge;
 mod quantities;
 mod reconcile;
@@ -112,7 +115,8 @@ pub use self::{
     rows::{RowDone, RowWish},
     search::{Found, SearchQuery, Searcher},
     settling::{
-        BOUGHT, GIVEN_BACK, IN_DOUBT, NOT_BOUGHT, NOT_GIVEN_BACK, TO_BE_GIVEN_BACK, Unsettled,
+        BOUGHT, GIVEN_BACK, IN_DOUBT, LETTERS_SENT, LETTERS_TO_BE_SENT, NOT_BOUGHT, NOT_GIVEN_BACK,
+        PROVIDERS_TO_BE_TOLD, PROVIDERS_TOLD, TO_BE_GIVEN_BACK, Unsettled,
     },
     system_config::{MASK, Moved, SystemConfig},
     tables::TablePage,
@@ -126,14 +130,14 @@ pub use crate::{
     providers::ProviderError,
     repository::{
         Account, Application, Caller, Claim, Claimed, Cursor, Disconnect, Entry, EventPage,
-        FoundCopy, History, HistoryKey, Inspection, LastAudit, Origin, Port, Purchase,
+        FoundCopy, History, HistoryKey, Inspection, LastAudit, Leftover, Origin, Port, Purchase,
         RequestRepository, Side, Sum, Summed, Version,
     },
 };
 use crate::{
     carriers::{Directory, OutsideCarriers},
     domain::{AccountId, Actor, E164, Lineage, Number},
-    providers::{LogNotifier, Notifier, Registry},
+    providers::{LogNotifier, Mailer, Notifier, Registry},
     repository::{
         AccountRepository, EventRepository, FeatureSettingsRepository, MirrorStatus,
         NumberRepository, PortRepository, Saved, Settings, SettingsRepository,
@@ -153,12 +157,16 @@ pub struct NumberService {
     directory: Directory,
     /// The outside carriers of this build that were opened.
     opened: vendors::Opened,
+    /// The providers of vendors that were opened.
+    opened_providers: providing::Opened,
     searches: search::Searches,
-    /// Room for numbers that are given back right after they were deleted.
+    /// Room for what is done outside right after a number was written.
     returning: Arc<Semaphore>,
     feature_settings: FeatureSettingsRepository,
     providers: Registry,
     notifier: Arc<dyn Notifier>,
+    /// Who writes to humans, if that is set up.
+    mailer: Option<Arc<Mailer>>,
     /// Whether writes are kept from the world: nobody outside is asked or told anything then.
     rehearses: bool,
     billing: Arc<dyn Billing>,
@@ -233,11 +241,13 @@ impl NumberService {
             outside,
             directory,
             opened: vendors::Opened::default(),
+            opened_providers: providing::Opened::default(),
             searches: search::remembered(),
             returning: Arc::new(Semaphore::new(giving_back::WAITING)),
             feature_settings,
             providers,
             notifier,
+            mailer: None,
             rehearses,
             billing,
             cascades,
@@ -266,6 +276,12 @@ impl NumberService {
     #[must_use]
     pub fn with_notifier(self, notifier: Arc<dyn Notifier>) -> Self {
         Self { notifier, ..self }
+    }
+
+    /// The same service, which also writes to humans what they are told.
+    #[must_use]
+    pub fn with_mailer(self, mailer: Option<Mailer>) -> Self {
+        Self { mailer: mailer.map(Arc::new), ..self }
     }
 
     /// The same service over a store that keeps its writes to itself. Nobody outside is asked or

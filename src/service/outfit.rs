@@ -11,9 +11,9 @@ use std::{
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
-use super::{Error, NumberService, RowDone};
+use super::{Error, NumberService, RowDone, providing::Provided};
 use crate::{
-    domain::{Actor, LOCAL_FEATURE, Number, State},
+    domain::{Actor, FeatureTerms, LOCAL_FEATURE, Number, State},
     providers::{self, FeatureProvider, Notice, Step},
 };
 
@@ -32,6 +32,8 @@ pub struct Outfit {
 struct Change {
     before: Option<Number>,
     after: Number,
+    /// What was done outside before it is written, and the number that it was done for.
+    provided: Option<(Provided, Option<Number>)>,
 }
 
 impl Outfit {
@@ -45,7 +47,8 @@ impl Outfit {
     pub fn plan<'a>(&self, done: impl IntoIterator<Item = &'a RowDone>) {
         let mut planned = self.planned();
         for RowDone { before, view, .. } in done {
-            let change = Change { before: before.clone(), after: view.number.clone() };
+            let (before, after) = (before.clone(), view.number.clone());
+            let change = Change { before, after, provided: None };
             if !provided(change.before.as_ref()).eq(provided(change.left())) {
                 planned.insert(change.after.id.to_string(), change);
             }
@@ -86,29 +89,28 @@ impl NumberService {
         };
         let fitted = changes.into_iter().map(|(id, change)| async move {
             let fitted = self.fit_one(&change).await;
+            let fitted = fitted.map(|done| {
+                if let Some(change) = outfit.planned().get_mut(&id) {
+                    change.provided = Some(done);
+                }
+            });
             fitted.err().map(|err| (id, err))
         });
         let fitted: Vec<_> = fitted.collect();
         stream::iter(fitted).buffer_unordered(PARALLEL_NUMBERS).filter_map(ready).collect().await
     }
 
-    async fn fit_one(&self, change: &Change) -> Result<(), Error> {
-        let mut done: Vec<Arc<dyn FeatureProvider>> = Vec::new();
-        for provider in self.providers_of(change).await? {
-            if !providers::differs(&*provider, change.step()) {
-                continue;
-            }
-            // What it would write on the number is in no plan, so it is not written.
-            let mut after = change.left().cloned();
-            if let Err(err) = provider.provide(change.before.as_ref(), after.as_mut()).await {
-                for provider in &done {
-                    provider.undo(change.step()).await;
-                }
-                return Err(err.into());
-            }
-            done.push(provider);
-        }
-        Ok(())
+    async fn fit_one(&self, change: &Change) -> Result<(Provided, Option<Number>), Error> {
+        let stored = self.numbers.get(&change.after.id).await?;
+        let rev = stored.as_ref().map(|(_, rev)| rev.as_str());
+        // What providers would write on the number is in no plan, so it is not written.
+        let mut after = change.left().cloned();
+        let settings = &*self.settings.get().await?;
+        let terms = self.feature_terms(basis(change), settings).await?;
+        let providers = self.providers_of(change, &terms).await?;
+        let before = change.before.as_ref();
+        let done = self.bring_about(&providers, before, after.as_mut(), rev).await?;
+        Ok((done, after))
     }
 
     /// Ends what was begun for numbers that are written by now, or certainly were not: humans are told of
@@ -134,29 +136,38 @@ impl NumberService {
             (found, None) => found.is_none(),
             (found, Some(after)) => provided(found.as_ref()).eq(provided(Some(after))),
         };
+        if let Some((done, after)) = &change.provided {
+            if is_written {
+                self.go_on_with(done, &change.after);
+            } else {
+                let (before, after) = (change.before.as_ref(), after.as_ref());
+                self.take_back(done, Step { before, after }).await;
+            }
+        }
+        if !is_written {
+            return Ok(());
+        }
         let settings = &*self.settings.get().await?;
         let terms = self.feature_terms(basis(change), settings).await?;
-        for provider in self.providers.chosen(&terms) {
+        for provider in self.providers_of(change, &terms).await? {
             if !providers::differs(&*provider, change.step()) {
-                continue;
-            }
-            if !is_written {
-                provider.undo(change.step()).await;
                 continue;
             }
             for subject in provider.notices(change.step(), &terms) {
                 let (after, before) = (&change.after, change.before.as_ref());
                 let notice = Notice::new(subject, after, before, outfit.actor.name());
-                self.notifier.send(notice).await;
+                self.notify(notice).await;
             }
         }
         Ok(())
     }
 
-    async fn providers_of(&self, change: &Change) -> Result<Vec<Arc<dyn FeatureProvider>>, Error> {
-        let settings = &*self.settings.get().await?;
-        let terms = self.feature_terms(basis(change), settings).await?;
-        Ok(self.providers.chosen(&terms))
+    async fn providers_of(
+        &self,
+        change: &Change,
+        terms: &FeatureTerms<'_>,
+    ) -> Result<Vec<Arc<dyn FeatureProvider>>, Error> {
+        self.providers_on(terms, &[change.before.as_ref(), Some(&change.after)]).await
     }
 }
 

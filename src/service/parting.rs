@@ -5,15 +5,15 @@
 use std::{
     collections::{BTreeSet, HashMap},
     future::ready,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use futures::{StreamExt, stream};
 
-use super::{Error, NumberService};
+use super::{Error, NumberService, providing::Provided};
 use crate::{
     domain::{Actor, E164, Number, State},
-    providers::{self, FeatureProvider, Notice, Step},
+    providers::{self, Notice, Step},
 };
 
 /// How many numbers are seen to at once.
@@ -28,11 +28,11 @@ pub enum Shape {
     Unassigned,
 }
 
-/// The numbers whose providers were asked, as they were before.
+/// The numbers whose providers were asked, as they were before, and what was done outside for them.
 #[derive(Debug)]
 pub struct Parting {
     shape: Shape,
-    asked: Mutex<HashMap<String, Number>>,
+    asked: Mutex<HashMap<String, (Number, Provided)>>,
 }
 
 impl Parting {
@@ -42,7 +42,7 @@ impl Parting {
         Self { shape, asked: Mutex::default() }
     }
 
-    fn asked(&self) -> MutexGuard<'_, HashMap<String, Number>> {
+    fn asked(&self) -> MutexGuard<'_, HashMap<String, (Number, Provided)>> {
         // Nothing that holds it can fail half way.
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,32 +68,22 @@ impl NumberService {
     async fn take_off(&self, parting: &Parting, number: &str) -> Result<(), Error> {
         // What has no number's id has no features.
         let Ok(id) = E164::parse(number) else { return Ok(()) };
-        let Some((before, _)) = self.numbers.get(&id).await? else { return Ok(()) };
+        let Some((before, rev)) = self.numbers.get(&id).await? else { return Ok(()) };
         let settings = &*self.settings.get().await?;
-        let after = match parting.shape {
+        let mut after = match parting.shape {
             Shape::Bare => None,
             Shape::Unassigned if before.owner.is_some() => return Ok(()),
             Shape::Unassigned => Some(self.unassigned(&before, settings).await?),
         };
         let terms = self.feature_terms(&before, settings).await?;
+        let providers = self.providers_on(&terms, &[Some(&before)]).await?;
         let step = Step { before: Some(&before), after: after.as_ref() };
-        let mut done: Vec<Arc<dyn FeatureProvider>> = Vec::new();
-        for provider in self.providers.chosen(&terms) {
-            if !providers::differs(&*provider, step) {
-                continue;
-            }
-            let mut bare = after.clone();
-            if let Err(err) = provider.provide(Some(&before), bare.as_mut()).await {
-                for provider in &done {
-                    provider.undo(step).await;
-                }
-                return Err(err.into());
-            }
-            done.push(provider);
+        if !providers.iter().any(|provider| providers::differs(&**provider, step)) {
+            return Ok(());
         }
-        if !done.is_empty() {
-            parting.asked().insert(number.to_owned(), before);
-        }
+        let rev = Some(rev.as_str());
+        let done = self.bring_about(&providers, Some(&before), after.as_mut(), rev).await?;
+        parting.asked().insert(number.to_owned(), (before, done));
         Ok(())
     }
 
@@ -101,16 +91,16 @@ impl NumberService {
     /// of what a number has lost, and providers to put back what it has still.
     pub async fn end_parting(&self, parting: &Parting, numbers: &[String]) {
         for number in numbers {
-            let before = parting.asked().remove(number);
-            let Some(before) = before else { continue };
-            if let Err(err) = self.part(parting, &before).await {
+            let asked = parting.asked().remove(number);
+            let Some((before, done)) = asked else { continue };
+            if let Err(err) = self.part(parting, &before, &done).await {
                 let cause: &(dyn std::error::Error + 'static) = &err;
                 tracing::warn!(number, error = cause, "nobody was told what a number has lost");
             }
         }
     }
 
-    async fn part(&self, parting: &Parting, before: &Number) -> Result<(), Error> {
+    async fn part(&self, parting: &Parting, before: &Number, done: &Provided) -> Result<(), Error> {
         let found = self.numbers.get(&before.id).await?.map(|(number, _)| number);
         let settings = &*self.settings.get().await?;
         let terms = self.feature_terms(before, settings).await?;
@@ -118,23 +108,21 @@ impl NumberService {
             Shape::Bare => None,
             Shape::Unassigned => Some(self.unassigned(before, settings).await?),
         };
+        self.go_on_with(done, before);
         let planned = Step { before: Some(before), after: planned.as_ref() };
         let step = Step { before: Some(before), after: found.as_ref() };
         let mut gone = before.clone();
         gone.enter(State::Deleted, self.numbers.now());
-        for provider in self.providers.chosen(&terms) {
-            if !providers::differs(&*provider, planned) {
-                continue;
-            }
-            if !providers::differs(&*provider, step) {
-                provider.undo(planned).await;
+        for provider in self.providers_on(&terms, &[Some(before)]).await? {
+            let differs = |step| providers::differs(&*provider, step);
+            if !differs(planned) || !differs(step) {
                 continue;
             }
             for subject in provider.notices(step, &terms) {
                 let number = found.as_ref().unwrap_or(&gone);
                 let asked_by = Actor::operator();
                 let notice = Notice::new(subject, number, Some(before), asked_by.name());
-                self.notifier.send(notice).await;
+                self.notify(notice).await;
             }
         }
         Ok(())

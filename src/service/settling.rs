@@ -1,5 +1,5 @@
-//! What is open between us and carriers: numbers that are to be given back, and purchases of which
-//! nobody knows how they ended. The clock sees to both.
+//! What is open between us and others: numbers that are to be given back to their carriers, purchases
+//! of which nobody knows how they ended, and what providers are still to be told. The clock sees to it.
 
 use futures::{StreamExt, stream};
 use metrics::gauge;
@@ -14,7 +14,9 @@ use super::{
 use crate::{
     carriers::{Offered, Order, Ownership},
     domain::{Actor, E164, Lineage, Number, State, Taking},
-    repository::{Decision, Disconnect, Opened, Purchase, RepositoryError, Settings},
+    repository::{
+        Decision, Disconnect, Leftover, Matter, Opened, Purchase, RepositoryError, Settings,
+    },
 };
 
 /// The kind of finding of a number that was given back, or of which its carrier has nothing any more.
@@ -29,6 +31,14 @@ pub const BOUGHT: &str = "bought";
 pub const NOT_BOUGHT: &str = "not_bought";
 /// The kind of finding of a number whose purchase is in doubt.
 pub const IN_DOUBT: &str = "in_doubt";
+/// The kind of finding of a number whose providers were told what was left.
+pub const PROVIDERS_TOLD: &str = "providers_told";
+/// The kind of finding of a number whose providers are still to be told something.
+pub const PROVIDERS_TO_BE_TOLD: &str = "providers_to_be_told";
+/// The kind of finding of a number about which humans were written to.
+pub const LETTERS_SENT: &str = "letters_sent";
+/// The kind of finding of a number about which humans are still to be written to.
+pub const LETTERS_TO_BE_SENT: &str = "letters_to_be_sent";
 
 /// How many numbers are seen to at once.
 const PARALLEL: usize = 8;
@@ -36,14 +46,22 @@ const PARALLEL: usize = 8;
 const COUNTED: usize = 1000;
 /// What a place begins with that is among the purchases.
 const OF_PURCHASES: &str = "purchase ";
+/// What a place begins with that is among what is left for providers.
+const OF_PROVIDERS: &str = "provider ";
+/// What a place begins with that is among the letters.
+const OF_LETTERS: &str = "letter ";
 
-/// What is open between us and carriers.
+/// What is open between us and others.
 #[derive(Clone, Debug, Default)]
 pub struct Unsettled {
     /// Numbers that are to be given back, the first of them.
     pub disconnects: Vec<Disconnect>,
     /// Purchases that are under way or were not finished, the first of them.
     pub purchases: Vec<Purchase>,
+    /// What providers are still to be told, the first of it.
+    pub leftovers: Vec<Leftover>,
+    /// Letters that humans are still to get, the first of them.
+    pub letters: Vec<Leftover>,
 }
 
 /// The storing of a number that was bought and not stored.
@@ -67,11 +85,46 @@ impl NumberService {
         limit: usize,
     ) -> Result<PageOutcome, Error> {
         let number = |text: &str| E164::parse(text).ok();
-        match after.map(|after| after.strip_prefix(OF_PURCHASES).ok_or(after)) {
-            None => self.settle_disconnects(live, None, limit).await,
-            Some(Err(after)) => self.settle_disconnects(live, number(after), limit).await,
-            Some(Ok(after)) => self.settle_purchases(live, number(after), limit).await,
+        let after = after.unwrap_or_default();
+        if let Some(after) = after.strip_prefix(OF_PURCHASES) {
+            return self.settle_purchases(live, number(after), limit).await;
         }
+        if let Some(after) = after.strip_prefix(OF_LETTERS) {
+            return self.settle_leftovers(live, Matter::Letters, number(after), limit).await;
+        }
+        match after.strip_prefix(OF_PROVIDERS) {
+            Some(after) => {
+                self.settle_leftovers(live, Matter::Features, number(after), limit).await
+            }
+            None => self.settle_disconnects(live, number(after), limit).await,
+        }
+    }
+
+    async fn settle_leftovers(
+        &self,
+        live: Option<&Self>,
+        matter: Matter,
+        after: Option<E164>,
+        limit: usize,
+    ) -> Result<PageOutcome, Error> {
+        let settings = &*self.settings.get().await?;
+        let (page, next) = self.numbers.leftovers(matter, after.as_ref(), limit).await?;
+        let (place, told, waits, follows) = match matter {
+            Matter::Features => {
+                (OF_PROVIDERS, PROVIDERS_TOLD, PROVIDERS_TO_BE_TOLD, Some(OF_LETTERS.to_owned()))
+            }
+            Matter::Letters => (OF_LETTERS, LETTERS_SENT, LETTERS_TO_BE_SENT, None),
+        };
+        let next = next.map(|next| format!("{place}{next}")).or(follows);
+        let seen = async |leftover| {
+            let Some(live) = live else { return Ok(Seen::Waits(waits)) };
+            Ok(match Box::pin(live.settle_leftover(settings, leftover)).await? {
+                Outcome::Done | Outcome::Kept => Seen::Changed(told),
+                Outcome::Waiting => Seen::Waits(waits),
+                Outcome::Failed(reason) => Seen::Failed(waits, reason),
+            })
+        };
+        Ok(see_to(page, next, |leftover| leftover.number.clone(), seen).await)
     }
 
     async fn settle_disconnects(
@@ -103,7 +156,8 @@ impl NumberService {
     ) -> Result<PageOutcome, Error> {
         let settings = &*self.settings.get().await?;
         let (page, next) = self.numbers.open_purchases(after.as_ref(), limit).await?;
-        let next = next.map(|next| format!("{OF_PURCHASES}{next}"));
+        let next =
+            next.map_or_else(|| OF_PROVIDERS.to_owned(), |next| format!("{OF_PURCHASES}{next}"));
         let seen = async |purchase| {
             let Some(live) = live else { return Ok(Seen::Waits(IN_DOUBT)) };
             Ok(match live.settle_purchase(settings, purchase).await? {
@@ -113,7 +167,7 @@ impl NumberService {
                 Settled::Unknown(reason) => Seen::Failed(IN_DOUBT, reason),
             })
         };
-        Ok(see_to(page, next, |purchase| purchase.number.clone(), seen).await)
+        Ok(see_to(page, Some(next), |purchase| purchase.number.clone(), seen).await)
     }
 
     /// Whether anything is open whose turn it is. Counts what is open for the metrics.
@@ -125,15 +179,26 @@ impl NumberService {
         let (settings, now) = (self.settings.get().await?, self.numbers.now());
         let (disconnects, more) = self.numbers.waiting_disconnects(None, COUNTED).await?;
         let (purchases, more_purchases) = self.numbers.open_purchases(None, COUNTED).await?;
-        for (name, count) in
-            [("disconnects_waiting", disconnects.len()), ("purchases_open", purchases.len())]
-        {
+        let (leftovers, more_leftovers) =
+            self.numbers.leftovers(Matter::Features, None, COUNTED).await?;
+        let (letters, more_letters) =
+            self.numbers.leftovers(Matter::Letters, None, COUNTED).await?;
+        for (name, count) in [
+            ("carrier_disconnects_waiting", disconnects.len()),
+            ("carrier_purchases_open", purchases.len()),
+            ("provider_leftovers", leftovers.len()),
+            ("letters_waiting", letters.len()),
+        ] {
             let count = u32::try_from(count).map_or(f64::MAX, f64::from);
-            gauge!(format!("number_manager_carrier_{name}")).set(count);
+            gauge!(format!("number_manager_{name}")).set(count);
         }
+        let is_left = |it: &Leftover| it.due <= now && !it.is_under_way(now);
         let is_due = |wish: &Disconnect| wish.due <= now && !wish.is_under_way(now);
         Ok(more.is_some()
             || more_purchases.is_some()
+            || more_leftovers.is_some()
+            || more_letters.is_some()
+            || leftovers.iter().chain(&letters).flatten().any(is_left)
             || disconnects.iter().flatten().any(is_due)
             || purchases.iter().flatten().any(|it| self.is_in_doubt(&settings, it)))
     }
@@ -146,7 +211,11 @@ impl NumberService {
     pub async fn unsettled(&self) -> Result<Unsettled, Error> {
         let (disconnects, _) = self.numbers.waiting_disconnects(None, COUNTED).await?;
         let (purchases, _) = self.numbers.open_purchases(None, COUNTED).await?;
+        let (leftovers, _) = self.numbers.leftovers(Matter::Features, None, COUNTED).await?;
+        let (letters, _) = self.numbers.leftovers(Matter::Letters, None, COUNTED).await?;
         Ok(Unsettled {
+            leftovers: leftovers.into_iter().flatten().collect(),
+            letters: letters.into_iter().flatten().collect(),
             disconnects: disconnects.into_iter().flatten().collect(),
             purchases: purchases.into_iter().flatten().collect(),
         })

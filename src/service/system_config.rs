@@ -11,6 +11,7 @@ use super::{Error, IfMatch, NumberService, Update};
 use crate::{
     carriers,
     domain::{Actor, ConfigurationError, Converter, E164, NumberDatabase, Numbering},
+    providers,
     repository::{RepositoryError, Settings, SettingsDocument, SettingsName},
 };
 
@@ -193,11 +194,13 @@ fn check_settings(body: &Map<String, Value>) -> Result<Settings, Error> {
     Settings::read(&section(body)).map_err(Error::Setting)
 }
 
-/// The same of a vendor that is a carrier of this build.
+/// The same of a vendor that is a carrier of this build, or provides features.
 fn check_vendor(vendor: &str, body: &Map<String, Value>) -> Result<(), Error> {
     for (name, value) in body.iter().filter(|(name, _)| is_public(name)) {
         let Value::Object(members) = value else { continue };
-        carriers::check_settings(vendor, members).map_err(|err| {
+        let checked = carriers::check_settings(vendor, members)
+            .and_then(|()| providers::check_settings(vendor, members));
+        checked.map_err(|err| {
             let key = if name == DEFAULT { err.key } else { format!("{name}.{}", err.key) };
             Error::Setting(ConfigurationError { key, reason: err.reason })
         })?;

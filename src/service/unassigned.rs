@@ -76,7 +76,7 @@ impl NumberService {
         let mut after = number.clone();
         providers::clean(&mut after);
         make_unassigned(&mut after, &terms);
-        for provider in self.providers.chosen(&terms) {
+        for provider in self.providers_on(&terms, &[Some(number)]).await? {
             let denial = |number: &Number, feature: &str| terms.denial(number, feature, true);
             providers::plan(&*provider, Some(number), &mut after, denial)?;
         }

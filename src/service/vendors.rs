@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// For how long settings that were read count as known, at most.
-const REMEMBERED: Duration = Duration::from_secs(5);
+pub(super) const REMEMBERED: Duration = Duration::from_secs(5);
 
 /// The carriers that were opened.
 pub(super) type Opened = Arc<Mutex<HashMap<CarrierName, Known>>>;
@@ -42,7 +42,8 @@ impl NumberService {
         if let Some(known) = known.as_ref().filter(|it| it.read_at.elapsed() < REMEMBERED) {
             return Some(Arc::clone(&known.carrier));
         }
-        let opened = match self.members_of(name).await {
+        let short = name.short().unwrap_or(name.as_str());
+        let opened = match self.members_of(short).await {
             Ok(members) => open(module, members, known),
             // Those before stay in force.
             Err(err) => {
@@ -57,10 +58,13 @@ impl NumberService {
         Some(carrier)
     }
 
-    /// What a carrier's document says under `default`.
-    async fn members_of(&self, name: &CarrierName) -> Result<Map<String, Value>, RepositoryError> {
-        let short = name.short().unwrap_or(name.as_str()).to_owned();
-        let mut document = self.settings.document(&SettingsName::Vendor(short)).await?;
+    /// What a vendor's document says under `default`.
+    pub(super) async fn members_of(
+        &self,
+        vendor: &str,
+    ) -> Result<Map<String, Value>, RepositoryError> {
+        let name = SettingsName::Vendor(vendor.to_owned());
+        let mut document = self.settings.document(&name).await?;
         Ok(match document.body.shift_remove("default") {
             Some(Value::Object(members)) => members,
             _ => Map::new(),

@@ -12,8 +12,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("telemetry", &[]),
     ("repository", &["domain", "store"]),
-    ("carriers", &["domain"]),
-    ("providers", &["domain"]),
+    ("upstream", &["domain"]),
+    ("carriers", &["domain", "upstream"]),
+    ("providers", &["domain", "upstream"]),
     ("auth", &["domain", "repository"]),
     ("service", &["domain", "repository", "carriers", "providers"]),
     ("jobs", &["domain", "repository", "service"]),
@@ -26,7 +27,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "api",
         &["domain", "telemetry", "auth", "service", "jobs", "tasks", "follower", "webhooks", "sup"],
     ),
-    ("config", &["store", "telemetry", "auth", "jobs", "tasks", "follower", "webhooks", "api"]),
+    (
+        "config",
+        &[
+            "store",
+            "telemetry",
+            "providers",
+            "auth",
+            "jobs",
+            "tasks",
+            "follower",
+            "webhooks",
+            "api",
+        ],
+    ),
     (
         "cli",
         &[

@@ -61,7 +61,7 @@ fn save(mut number: Number) -> Number {
     let terms = terms(&rules);
     let denial = |number: &Number, feature: &str| terms.denial(number, feature, true);
     clean(&mut number);
-    for provider in Registry::default().chosen(&terms) {
+    for provider in Registry::default().chosen(&terms, &[]) {
         plan(&*provider, None, &mut number, denial).unwrap();
     }
     number
@@ -151,7 +151,7 @@ fn force_outbound_is_kept_as_it_is_said() {
 #[test]
 fn each_feature_has_the_provider_of_its_name() {
     let rules = FeatureRules::default();
-    let chosen = Registry::default().chosen(&terms(&rules));
+    let chosen = Registry::default().chosen(&terms(&rules), &[]);
     let owned = |vector: &Vector| !vector.given["assigned_to"].is_null();
     let ours = |vector: &Vector| owned(vector) && vector.given["feature"] != "carrier_name";
     for vector in vectors(IN_PART[1]).into_iter().filter(ours) {

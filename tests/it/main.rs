@@ -17,6 +17,7 @@ mod operations;
 mod ownership;
 mod pitfalls;
 mod process;
+mod providers;
 mod readme;
 mod release;
 mod repository;

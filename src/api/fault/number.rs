@@ -9,7 +9,7 @@ use super::{CONFLICT, Fault, fault, plain};
 use crate::{
     api::charges,
     domain::{E164, KNOWN_FEATURES},
-    service::{DirectoryFault, Error, Invoice, ProviderError},
+    service::{CarrierError, DirectoryFault, Error, Invoice, ProviderError},
 };
 
 /// The status that an error of a number has by its id, alone and among many.
@@ -97,16 +97,20 @@ impl From<Error> for Fault {
             Error::Provider(ProviderError::Absent { .. }) => {
                 return of_number(id, Some(&message), message.clone()).caused_by(error);
             }
-            Error::NoList { .. } | Error::Provider(ProviderError::Failed { .. }) => {
+            Error::NoList { .. } => {
                 return of_number(id, None, message).caused_by(error);
+            }
+            Error::Provider(ProviderError::Failed { provider, reason }) => {
+                let mut fault = of_number(id, None, message);
+                if let Some(reason) = reason {
+                    fault.0.data["provider"] = told(provider, reason);
+                }
+                return fault.caused_by(error);
             }
             Error::Carrier { number, carrier, reason } => {
                 let mut fault = Self::carrier(number, message);
                 if let Some(reason) = reason {
-                    fault.0.data["carrier"] = json!({
-                        "name": carrier.as_str(), "status": reason.status(),
-                        "code": reason.code(), "reason": reason.reason(),
-                    });
+                    fault.0.data["carrier"] = told(carrier.as_str(), reason);
                 }
                 return fault.caused_by(error);
             }
@@ -117,6 +121,13 @@ impl From<Error> for Fault {
         };
         of_number(id, cause.as_deref(), message)
     }
+}
+
+/// Why somebody else did not do what was asked of them.
+fn told(name: &str, reason: &CarrierError) -> Value {
+    json!({
+        "name": name, "status": reason.status(), "code": reason.code(), "reason": reason.reason(),
+    })
 }
 
 impl Fault {
@@ -357,10 +368,17 @@ mod tests {
             json!({"multiple_choice": {"e911": {"cause": {"region": "CA"}, "details": [{"region": "NY"}], "message": "more than one address found"}}}),
         );
         check(
-            Error::Provider(ProviderError::Failed { provider: "p", source: driver() }),
+            Error::Provider(ProviderError::Failed { provider: "p".into(), reason: None }),
             500,
             "unspecified_fault",
             json!({"code": 500, "error": "unspecified_fault", "message": "fault by provider 'p'"}),
+        );
+        let reason = CarrierError::refused("closed").with_status(403);
+        check(
+            Error::Provider(ProviderError::failed("p", reason)),
+            500,
+            "unspecified_fault",
+            json!({"code": 500, "error": "unspecified_fault", "message": "fault by provider 'p'", "provider": {"name": "p", "status": 403, "code": null, "reason": "closed"}}),
         );
         check(
             Error::Configuration(driver()),

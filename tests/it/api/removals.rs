@@ -24,7 +24,7 @@ over_both_stores! {
     a_purge_ends_though_a_document_cannot_be_removed,
     numbers_are_deleted_as_they_were_typed,
     providers_take_off_what_a_deleted_number_had,
-    a_number_stays_when_its_provider_fails,
+    a_number_goes_though_its_provider_fails,
     a_plan_that_is_applied_asks_the_providers,
     an_account_loses_everything_that_it_holds,
     what_an_account_that_is_gone_holds_is_released,
@@ -185,33 +185,37 @@ async fn providers_take_off_what_a_deleted_number_had(world: &World) {
     assert_eq!(provider.calls(), [""; 0], "a plan asks nobody");
     let job = run_confirmed(&app, "delete_numbers", &data).await;
     assert_eq!(counts(&job), (2, 0));
-    assert_eq!(provider.calls(), ["provide \"1 A\" -> none"]);
+    provider.called(&["settle none"]).await;
     // Taken back, it has an address again that nobody outside knows of; that is said.
     let taken_back = act(&app, &job, "revert").await;
     assert_eq!((counts(&taken_back), provider.calls()), ((2, 0), Vec::new()));
     let again = json!({"features_to_provide_again": {"count": 1, "ids": [A]}});
     assert_eq!(taken_back["findings"], again);
     run_confirmed(&app, "delete_numbers", &data).await;
-    provider.calls();
+    provider.called(&["settle none"]).await;
     world.keep(B, with_address(ACCOUNT, "1 B")).await;
     let data = json!({"scope": {"accounts": [ACCOUNT]}});
     assert_eq!(counts(&run(&app, "release_account", &data).await), (1, 0));
-    assert_eq!(provider.calls(), ["provide \"1 B\" -> none"]);
+    provider.called(&["settle none"]).await;
     assert_eq!(counts(&run(&app, "release_account", &data).await), (0, 0));
     assert_eq!(provider.calls(), [""; 0]);
 }
 
-async fn a_number_stays_when_its_provider_fails(world: &World) {
+async fn a_number_goes_though_its_provider_fails(world: &World) {
     let (app, provider, _) = scripted(world, Script::Fail).await;
     world.keep(A, with_address(ACCOUNT, "1 A")).await;
     world.keep(C, held(ACCOUNT)).await;
     let data = json!({"scope": {"numbers": [A, C]}});
     let job = run_confirmed(&app, "delete_numbers", &data).await;
-    assert_eq!((&job["state"], counts(&job)), (&json!("partial"), (1, 1)));
-    assert_eq!(job["failures"][0]["id"], A);
-    assert_eq!(provider.calls(), ["provide \"1 A\" -> none"]);
-    assert!(world.document(A).await.is_some() && world.copy(ACCOUNT, A).await.is_some());
-    assert_eq!(world.document(C).await, None);
+    assert_eq!((&job["state"], counts(&job)), (&json!("succeeded"), (2, 0)));
+    provider.called(&["settle none"]).await;
+    assert_eq!((world.document(A).await, world.document(C).await), (None, None));
+    provider.turn(Script::Obey);
+    app.clock().advance(jiff::SignedDuration::from_secs(60));
+    run(&app, "settle", &json!({"scope": {"all": true}})).await;
+    assert_eq!(provider.calls(), ["settle none"]);
+    run(&app, "settle", &json!({"scope": {"all": true}})).await;
+    assert_eq!(provider.calls(), [""; 0]);
 }
 
 async fn a_plan_that_is_applied_asks_the_providers(world: &World) {
@@ -220,7 +224,7 @@ async fn a_plan_that_is_applied_asks_the_providers(world: &World) {
     let plan = run(&app, "delete_numbers", &json!({"scope": {"numbers": [A]}})).await;
     let applied = act(&app, &plan, "apply").await;
     assert_eq!((&applied["state"], counts(&applied)), (&json!("succeeded"), (1, 0)));
-    assert_eq!(provider.calls(), ["provide \"1 A\" -> none"]);
+    provider.called(&["settle none"]).await;
     assert_eq!(world.document(A).await, None);
 }
 

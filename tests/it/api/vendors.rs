@@ -74,7 +74,7 @@ async fn settings_of_carriers_are_checked_by_name(world: &World) {
     }
     // Of vendors that are no carriers of this build nothing is known.
     let data = json!({"default": {"search_timeout_ms": 0}});
-    for vendor in ["dash_e911", "didww"] {
+    for vendor in ["bandwidth_es", "didww"] {
         let path = format!("/v2/system_configs/number_manager.{vendor}");
         world.ask(Who::Admin, Method::POST, &path, Some(&data)).await.check_status(200);
     }

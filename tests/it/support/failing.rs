@@ -18,6 +18,8 @@ use serde_json::Value;
 pub(crate) struct FailingStore {
     inner: SharedStore,
     left: AtomicUsize,
+    /// How many writes fail then.
+    failures: AtomicUsize,
     queries: AtomicUsize,
     documents: AtomicUsize,
     most_queries: usize,
@@ -31,11 +33,17 @@ impl FailingStore {
         Self {
             inner,
             left,
+            failures: AtomicUsize::new(usize::MAX),
             queries: AtomicUsize::new(0),
             documents: AtomicUsize::new(0),
             most_queries: usize::MAX,
             has_feeds: true,
         }
+    }
+
+    /// Over `inner`, with `after` writes that succeed, one that fails, and others that succeed.
+    pub(crate) fn once(inner: SharedStore, after: usize) -> Self {
+        Self { failures: AtomicUsize::new(1), ..Self::new(inner, after) }
     }
 
     /// Over `inner`, with `after` pages of documents that succeed.
@@ -60,7 +68,10 @@ impl FailingStore {
 
     async fn write(&self, write: Write) -> Result<Committed, StoreError> {
         let take = |left: usize| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_err() {
+        let is_taken = |from: &AtomicUsize| {
+            from.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+        };
+        if !is_taken(&self.left) && is_taken(&self.failures) {
             return Err(StoreError::new(Kind::Unavailable, "commit", &write.db, &write.id));
         }
         self.inner.commit(vec![write]).await.map_err(|err| err.error)

@@ -124,7 +124,7 @@ impl Telnyx {
 
     /// A page of what is ours: one number.
     fn list(&self, seen: &Seen) -> Said {
-        assert_eq!(seen.asked("page[size]").as_deref(), Some("250"));
+        assert_eq!(seen.asked("page[size]"), Some("250"));
         let page: usize = seen.asked("page[number]").unwrap().parse().unwrap();
         let row = |(number, id)| json!({"id": id, "phone_number": number, "status": "active"});
         let rows: Vec<Value> = self.owned.iter().skip(page - 1).take(1).map(row).collect();

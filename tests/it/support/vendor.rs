@@ -38,16 +38,18 @@ pub(crate) trait Vendor: Send {
     fn answer(&mut self, seen: &Seen) -> Said;
 
     /// Has this number on offer from here on.
-    fn offer(&mut self, number: &str);
+    fn offer(&mut self, _number: &str) {}
 
     /// Whether the number is the customer's.
-    fn owns(&self, number: &str) -> bool;
+    fn owns(&self, _number: &str) -> bool {
+        false
+    }
 
     /// Carries orders out only when they are looked at for the so-many-th time.
-    fn slow(&mut self, looks: u32);
+    fn slow(&mut self, _looks: u32) {}
 
     /// Lets every order fail from here on.
-    fn failing(&mut self);
+    fn failing(&mut self) {}
 }
 
 /// What goes wrong with a request.

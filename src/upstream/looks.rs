@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{CarrierError, settings::Common};
+use super::{VendorError, settings::Common};
 
 /// The longest pause between two looks, as a multiple of the first.
 const SLOWEST: u32 = 4;
 
 /// The looks at one order: each pause is twice as long as the one before, up to a limit.
 #[derive(Debug)]
-pub(super) struct Looks {
+pub(crate) struct Looks {
     begun: Instant,
     pause: Duration,
     slowest: Duration,
@@ -21,7 +21,7 @@ pub(super) struct Looks {
 impl Looks {
     /// The order was made just now.
     #[must_use]
-    pub(super) fn begin(common: &Common) -> Self {
+    pub(crate) fn begin(common: &Common) -> Self {
         Self {
             begun: Instant::now(),
             pause: common.first_look,
@@ -34,10 +34,10 @@ impl Looks {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`], in doubt, when there is to be none any more.
-    pub(super) async fn next(&mut self) -> Result<(), CarrierError> {
+    /// [`VendorError`], in doubt, when there is to be none any more.
+    pub(crate) async fn next(&mut self) -> Result<(), VendorError> {
         if self.begun.elapsed() + self.pause > self.patience {
-            return Err(CarrierError::doubtful("the order is not carried out yet"));
+            return Err(VendorError::doubtful("the order is not carried out yet"));
         }
         sleep(self.pause).await;
         self.pause = (self.pause * 2).min(self.slowest);

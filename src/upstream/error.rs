@@ -1,17 +1,17 @@
-//! What a carrier did not do, in its own words.
+//! What a vendor did not do, in its own words.
 
 use std::fmt;
 
-/// What a carrier did not do.
+/// What a vendor did not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CarrierError {
+pub struct VendorError {
     reason: String,
     status: Option<u16>,
     code: Option<String>,
     is_doubtful: bool,
 }
 
-impl CarrierError {
+impl VendorError {
     /// It certainly did not.
     #[must_use]
     pub fn refused(reason: impl Into<String>) -> Self {
@@ -42,13 +42,13 @@ impl CarrierError {
         Self { status: Some(status), ..self }
     }
 
-    /// The same, with the carrier's own code.
+    /// The same, with the vendor's own code.
     #[must_use]
     pub fn with_code(self, code: impl Into<String>) -> Self {
         Self { code: Some(code.into()), ..self }
     }
 
-    /// The carrier's words.
+    /// The vendor's words.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -60,7 +60,7 @@ impl CarrierError {
         self.status
     }
 
-    /// The carrier's own code.
+    /// The vendor's own code.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
@@ -73,7 +73,7 @@ impl CarrierError {
     }
 }
 
-impl fmt::Display for CarrierError {
+impl fmt::Display for VendorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
         match (self.status, &self.code) {
@@ -85,7 +85,7 @@ impl fmt::Display for CarrierError {
     }
 }
 
-impl std::error::Error for CarrierError {}
+impl std::error::Error for VendorError {}
 
 #[cfg(test)]
 mod tests {
@@ -93,11 +93,11 @@ mod tests {
 
     #[test]
     fn an_error_says_what_the_carrier_said() {
-        let check = |err: CarrierError, words: &str| assert_eq!(err.to_string(), words);
-        check(CarrierError::refused("sold out"), "sold out");
-        check(CarrierError::refused("no").with_status(403), "no (status 403)");
-        check(CarrierError::refused("no").with_code("10010"), "no (code 10010)");
-        let err = CarrierError::doubtful("no").with_status(504).with_code("x");
+        let check = |err: VendorError, words: &str| assert_eq!(err.to_string(), words);
+        check(VendorError::refused("sold out"), "sold out");
+        check(VendorError::refused("no").with_status(403), "no (status 403)");
+        check(VendorError::refused("no").with_code("10010"), "no (code 10010)");
+        let err = VendorError::doubtful("no").with_status(504).with_code("x");
         assert!(err.is_doubtful());
         check(err, "no (status 504, code x)");
     }

@@ -1,4 +1,4 @@
-//! The settings that all carriers over HTTP have in common, and how those of their own are read. A
+//! The settings that all vendors over HTTP have in common, and how those of their own are read. A
 //! setting that cannot be used is named.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{CarrierError, http::LineLimits};
+use super::{VendorError, http::LineLimits};
 use crate::domain::{
     ConfigurationError,
     members::{flag, text, whole, wrong},
@@ -20,17 +20,17 @@ const LARGEST_ANSWER: i64 = 100_000_000;
 /// The most requests at once, or a second.
 const MOST_REQUESTS: i64 = 1000;
 
-/// The settings that all carriers over HTTP have in common.
+/// The settings that all vendors over HTTP have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Common {
+pub(crate) struct Common {
     /// What asking it may take (`connect_timeout_ms`, `search_timeout_ms`,
     /// `provisioning_timeout_ms`, `answer_bytes`, `concurrency`, `requests_per_second`).
-    pub(super) line: LineLimits,
+    pub(crate) line: LineLimits,
     /// The pause before an order is looked at for the first time (`order_poll_ms`).
-    pub(super) first_look: Duration,
+    pub(crate) first_look: Duration,
     /// For how long an order is looked at before it is left to be settled later
     /// (`order_poll_timeout_s`).
-    pub(super) patience: Duration,
+    pub(crate) patience: Duration,
     enable_provisioning: bool,
     sandbox_provisioning: bool,
     release_on_disconnect: bool,
@@ -38,8 +38,8 @@ pub(super) struct Common {
 
 /// What is done instead of spending money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Provisioning {
-    /// Nothing: the carrier is asked.
+pub(crate) enum Provisioning {
+    /// Nothing: the vendor is asked.
     Real,
     /// As if it had been asked and had agreed.
     Pretended,
@@ -52,7 +52,7 @@ impl Common {
     /// # Errors
     ///
     /// [`ConfigurationError`] names the setting.
-    pub(super) fn read(
+    pub(crate) fn read(
         members: &Map<String, Value>,
         sandbox: bool,
     ) -> Result<Self, ConfigurationError> {
@@ -83,9 +83,31 @@ impl Common {
         })
     }
 
+    /// The same, with this many requests a second where nothing is set.
+    #[must_use]
+    pub(crate) fn paced(mut self, members: &Map<String, Value>, per_second: u32) -> Self {
+        if members.get("requests_per_second").is_none_or(Value::is_null) {
+            self.line.per_second = per_second;
+        }
+        self
+    }
+
+    /// The same, with this many seconds for which an order is looked at.
+    #[must_use]
+    pub(crate) fn patient(mut self, seconds: i64) -> Self {
+        self.patience = Duration::from_secs(seconds.unsigned_abs());
+        self
+    }
+
+    /// Whether nothing is done there, and everything is as if it had been (`sandbox_provisioning`).
+    #[must_use]
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.sandbox_provisioning
+    }
+
     /// Whether numbers are given back at all (`release_on_disconnect`).
     #[must_use]
-    pub(super) fn gives_back(&self) -> bool {
+    pub(crate) fn gives_back(&self) -> bool {
         self.release_on_disconnect
     }
 
@@ -94,12 +116,12 @@ impl Common {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`] when it is switched off.
-    pub(super) fn provisioning(&self) -> Result<Provisioning, CarrierError> {
+    /// [`VendorError`] when it is switched off.
+    pub(crate) fn provisioning(&self) -> Result<Provisioning, VendorError> {
         match (self.enable_provisioning, self.sandbox_provisioning) {
             (true, _) => Ok(Provisioning::Real),
             (false, true) => Ok(Provisioning::Pretended),
-            (false, false) => Err(CarrierError::refused("provisioning_disabled")),
+            (false, false) => Err(VendorError::refused("provisioning_disabled")),
         }
     }
 }
@@ -109,7 +131,7 @@ impl Common {
 /// # Errors
 ///
 /// [`ConfigurationError`] for what is no text, or cannot be in a header.
-pub(super) fn secret(
+pub(crate) fn secret(
     members: &Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<SecretString>, ConfigurationError> {
@@ -127,7 +149,7 @@ pub(super) fn secret(
 /// # Errors
 ///
 /// [`ConfigurationError`] for what is no text.
-pub(super) fn said(
+pub(crate) fn said(
     members: &Map<String, Value>,
     key: &'static str,
 ) -> Result<Option<String>, ConfigurationError> {
@@ -140,7 +162,7 @@ pub(super) fn said(
 /// # Errors
 ///
 /// [`ConfigurationError`] for anything else, and for one that holds a password or a query.
-pub(super) fn address(
+pub(crate) fn address(
     members: &Map<String, Value>,
     key: &'static str,
     may_be_plain: bool,
@@ -171,22 +193,22 @@ pub(super) fn address(
     Ok(Some(url))
 }
 
-/// What is said by a carrier that lacks a setting.
+/// What is said of a vendor that lacks a setting.
 #[must_use]
-pub(super) fn missing(key: &str) -> CarrierError {
-    CarrierError::refused(format!("setting `{key}` is missing"))
+pub(crate) fn missing(key: &str) -> VendorError {
+    VendorError::refused(format!("setting `{key}` is missing"))
 }
 
 /// Names and values as a form sends them.
 #[must_use]
-pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     let url = Url::parse("form://").expect("an address");
     asking(url, pairs).query().unwrap_or_default().to_owned()
 }
 
 /// The address of something below another, each part of the path encoded.
 #[must_use]
-pub(super) fn below(base: &Url, parts: &[&str]) -> Url {
+pub(crate) fn below(base: &Url, parts: &[&str]) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(parts);
@@ -196,7 +218,7 @@ pub(super) fn below(base: &Url, parts: &[&str]) -> Url {
 
 /// The same address with a query, encoded.
 #[must_use]
-pub(super) fn asking(mut url: Url, query: &[(&str, &str)]) -> Url {
+pub(crate) fn asking(mut url: Url, query: &[(&str, &str)]) -> Url {
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
@@ -240,7 +262,7 @@ mod tests {
             let common = Common::read(&members(given), sandbox).unwrap();
             let found = common.provisioning();
             assert_eq!(
-                found.as_ref().map_err(CarrierError::reason),
+                found.as_ref().map_err(VendorError::reason),
                 wanted.as_ref().map_err(|it| *it)
             );
         };

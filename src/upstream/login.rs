@@ -12,7 +12,7 @@ use crate::domain::ConfigurationError;
 
 /// A name and its password.
 #[derive(Clone)]
-pub(super) struct Login {
+pub(crate) struct Login {
     name: String,
     password: SecretString,
 }
@@ -23,7 +23,7 @@ impl Login {
     /// # Errors
     ///
     /// [`ConfigurationError`] names the setting.
-    pub(super) fn read(
+    pub(crate) fn read(
         members: &Map<String, Value>,
         name: &'static str,
         password: &'static str,
@@ -33,12 +33,12 @@ impl Login {
     }
 
     /// The same request by somebody who has them.
-    pub(super) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+    pub(crate) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
         request.basic_auth(&self.name, Some(self.password.expose_secret()))
     }
 
     /// What must not be told: the password, and both as they are sent.
-    pub(super) fn secrets(&self) -> [SecretString; 2] {
+    pub(crate) fn secrets(&self) -> [SecretString; 2] {
         let both = format!("{}:{}", self.name, self.password.expose_secret());
         [self.password.clone(), BASE64_STANDARD.encode(both).into()]
     }

@@ -1,12 +1,12 @@
 //! Numbers as vendors write them.
 
-use super::CarrierError;
+use super::VendorError;
 use crate::domain::E164;
 
 /// A number that is written whole, or as the ten digits of the North American plan, with a `1` in
 /// front or without.
 #[must_use]
-pub(super) fn number_in(text: &str) -> Option<E164> {
+pub(crate) fn number_in(text: &str) -> Option<E164> {
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let whole = match text.len() {
         10 if is_digits => format!("+1{text}"),
@@ -21,10 +21,10 @@ pub(super) fn number_in(text: &str) -> Option<E164> {
 ///
 /// # Errors
 ///
-/// [`CarrierError`] for any other number.
-pub(super) fn ten_digits(number: &E164) -> Result<&str, CarrierError> {
+/// [`VendorError`] for any other number.
+pub(crate) fn ten_digits(number: &E164) -> Result<&str, VendorError> {
     let digits = number.as_str().strip_prefix("+1").filter(|digits| digits.len() == 10);
-    let elsewhere = || CarrierError::refused("it has numbers of the North American plan only");
+    let elsewhere = || VendorError::refused("it has numbers of the North American plan only");
     digits.ok_or_else(elsewhere)
 }
 

@@ -1,8 +1,8 @@
-//! How carriers are asked over HTTP: with deadlines, limits and a bound on what is read, and errors
+//! How vendors are asked over HTTP: with deadlines, limits and a bound on what is read, and errors
 //! that hold no secret.
 //!
 //! A read is repeated when that may help. What spends money or ends something is sent once: when it is
-//! not known how it ended the error says so ([`CarrierError::is_doubtful`]), and it is found out by
+//! not known how it ended the error says so ([`VendorError::is_doubtful`]), and it is found out by
 //! asking.
 
 use std::{
@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{CarrierError, xml::Element};
+use super::{VendorError, xml::Element};
 
 /// Who we are.
 const USER_AGENT: &str = concat!("number-manager/", env!("CARGO_PKG_VERSION"));
@@ -30,34 +30,34 @@ const USER_AGENT: &str = concat!("number-manager/", env!("CARGO_PKG_VERSION"));
 const RETRIES: u32 = 2;
 /// The pause before the first repetition; it doubles each time, and up to half of it is added.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How much of what a carrier says is handed on, in characters.
+/// How much of what a vendor says is handed on, in characters.
 const SAID: usize = 300;
 /// What stands in place of a secret.
 const HIDDEN: &str = "********";
 
-/// What asking a carrier may take.
+/// What asking a vendor may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LineLimits {
+pub(crate) struct LineLimits {
     /// How long connecting may take.
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
     /// How long a search may take, repetitions and all.
-    pub(super) search: Duration,
+    pub(crate) search: Duration,
     /// How long a purchase, a release or a question about them may take.
-    pub(super) provisioning: Duration,
+    pub(crate) provisioning: Duration,
     /// The most bytes of an answer.
-    pub(super) answer_bytes: usize,
+    pub(crate) answer_bytes: usize,
     /// The most requests under way at once.
-    pub(super) concurrency: usize,
+    pub(crate) concurrency: usize,
     /// The most requests a second; 0 for no limit.
-    pub(super) per_second: u32,
+    pub(crate) per_second: u32,
 }
 
 /// Until when an answer must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Deadline(Instant);
+pub(crate) struct Deadline(Instant);
 
-/// The way to one carrier.
-pub(super) struct Line {
+/// The way to one vendor.
+pub(crate) struct Line {
     client: Client,
     limits: LineLimits,
     slots: Semaphore,
@@ -69,11 +69,11 @@ pub(super) struct Line {
 
 /// An answer, read whole.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     /// The status.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// The headers.
-    pub(super) headers: header::HeaderMap,
+    pub(crate) headers: header::HeaderMap,
     body: Vec<u8>,
 }
 
@@ -92,7 +92,7 @@ impl Line {
     ///
     /// When the system's own certificates cannot be read at all.
     #[must_use]
-    pub(super) fn new(limits: LineLimits, secrets: Vec<SecretString>) -> Self {
+    pub(crate) fn new(limits: LineLimits, secrets: Vec<SecretString>) -> Self {
         // An error says that there is a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // A redirection could take a secret elsewhere, so nobody follows one.
@@ -115,7 +115,7 @@ impl Line {
     }
 
     /// Holds this secret back as well, in place of one that was learned before.
-    pub(super) fn learn(&self, secret: SecretString) {
+    pub(crate) fn learn(&self, secret: SecretString) {
         *self.learned() = Some(secret);
     }
 
@@ -125,18 +125,18 @@ impl Line {
 
     /// Until when a search that begins now must be over.
     #[must_use]
-    pub(super) fn search(&self) -> Deadline {
+    pub(crate) fn search(&self) -> Deadline {
         Deadline(Instant::now() + self.limits.search)
     }
 
     /// Until when anything else that begins now must be over.
     #[must_use]
-    pub(super) fn provisioning(&self) -> Deadline {
+    pub(crate) fn provisioning(&self) -> Deadline {
         Deadline(Instant::now() + self.limits.provisioning)
     }
 
     /// Begins a request.
-    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.client.request(method, url)
     }
 
@@ -145,16 +145,16 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`], never in doubt.
-    pub(super) async fn ask(
+    /// [`VendorError`], never in doubt.
+    pub(crate) async fn ask(
         &self,
         request: RequestBuilder,
         deadline: Deadline,
-    ) -> Result<Reply, CarrierError> {
+    ) -> Result<Reply, VendorError> {
         let mut pause = PAUSE;
         for left in (0..=RETRIES).rev() {
             let again =
-                request.try_clone().ok_or_else(|| CarrierError::refused("cannot be sent"))?;
+                request.try_clone().ok_or_else(|| VendorError::refused("cannot be sent"))?;
             let outcome = self.exchange(again, deadline).await;
             let wait = match &outcome {
                 Ok(reply) if may_pass(reply.status) => reply.retry_after(),
@@ -175,30 +175,30 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`], in doubt when it may have been heard.
-    pub(super) async fn order(
+    /// [`VendorError`], in doubt when it may have been heard.
+    pub(crate) async fn order(
         &self,
         request: RequestBuilder,
         deadline: Deadline,
-    ) -> Result<Reply, CarrierError> {
+    ) -> Result<Reply, VendorError> {
         self.exchange(request, deadline).await.map_err(|trouble| match trouble {
-            Trouble::Unsent(reason) => CarrierError::refused(self.words(&reason)),
-            Trouble::Lost(reason) => CarrierError::doubtful(self.words(&reason)),
+            Trouble::Unsent(reason) => VendorError::refused(self.words(&reason)),
+            Trouble::Lost(reason) => VendorError::doubtful(self.words(&reason)),
         })
     }
 
     /// An error in the words of an answer that is none of success: in doubt when its status says that
-    /// the carrier itself does not know.
+    /// the vendor itself does not know.
     #[must_use]
-    pub(super) fn refusal(&self, reply: &Reply, code: Option<&str>, reason: &str) -> CarrierError {
+    pub(crate) fn refusal(&self, reply: &Reply, code: Option<&str>, reason: &str) -> VendorError {
         let reason = match self.words(reason) {
             reason if reason.is_empty() => "no reason was given".to_owned(),
             reason => reason,
         };
         let error = if reply.status >= 500 || reply.status == 408 {
-            CarrierError::doubtful(reason)
+            VendorError::doubtful(reason)
         } else {
-            CarrierError::refused(reason)
+            VendorError::refused(reason)
         };
         let error = error.with_status(reply.status);
         match code {
@@ -207,9 +207,9 @@ impl Line {
         }
     }
 
-    /// What a carrier says, as it may be shown: short, on one line, without secrets.
+    /// What a vendor says, as it may be shown: short, on one line, without secrets.
     #[must_use]
-    pub(super) fn words(&self, text: &str) -> String {
+    pub(crate) fn words(&self, text: &str) -> String {
         let mut text = text.to_owned();
         let learned = self.learned();
         let secrets = self.secrets.iter().chain(learned.as_ref()).map(ExposeSecret::expose_secret);
@@ -223,10 +223,10 @@ impl Line {
         words.join(" ").chars().take(SAID).collect()
     }
 
-    fn answered(&self, outcome: Result<Reply, Trouble>) -> Result<Reply, CarrierError> {
+    fn answered(&self, outcome: Result<Reply, Trouble>) -> Result<Reply, VendorError> {
         outcome.map_err(|trouble| match trouble {
             Trouble::Unsent(reason) | Trouble::Lost(reason) => {
-                CarrierError::refused(self.words(&reason))
+                VendorError::refused(self.words(&reason))
             }
         })
     }
@@ -298,7 +298,7 @@ impl fmt::Debug for Reply {
 impl Reply {
     /// Whether it says that all went well.
     #[must_use]
-    pub(super) fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
@@ -306,9 +306,9 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`], in doubt: an answer came, and nobody knows what it says.
-    pub(super) fn json(&self) -> Result<Value, CarrierError> {
-        let unreadable = |_| CarrierError::doubtful("its answer is no JSON");
+    /// [`VendorError`], in doubt: an answer came, and nobody knows what it says.
+    pub(crate) fn json(&self) -> Result<Value, VendorError> {
+        let unreadable = |_| VendorError::doubtful("its answer is no JSON");
         serde_json::from_slice(&self.body).map_err(|err| unreadable(err).with_status(self.status))
     }
 
@@ -316,19 +316,19 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`], in doubt: an answer came, and nobody knows what it says.
-    pub(super) fn xml(&self) -> Result<Element, CarrierError> {
-        let unreadable = || CarrierError::doubtful("its answer is no XML");
+    /// [`VendorError`], in doubt: an answer came, and nobody knows what it says.
+    pub(crate) fn xml(&self) -> Result<Element, VendorError> {
+        let unreadable = || VendorError::doubtful("its answer is no XML");
         Element::read(&self.text()).ok_or_else(|| unreadable().with_status(self.status))
     }
 
     /// Its body as text; what is no text in it is replaced.
     #[must_use]
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// How long the carrier wants to be left alone.
+    /// How long the vendor wants to be left alone.
     fn retry_after(&self) -> Option<Duration> {
         let seconds = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
         Some(Duration::from_secs(seconds))
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_carrier_says_is_shown_without_secrets_on_one_line() {
+    fn what_a_vendor_says_is_shown_without_secrets_on_one_line() {
         let line = line(&["s3cret", ""]);
         line.learn("first".to_owned().into());
         line.learn("t0ken".to_owned().into());
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_carrier_does_not_know_itself_is_in_doubt() {
+    fn only_what_the_vendor_does_not_know_itself_is_in_doubt() {
         let reply = |status| Reply { status, headers: header::HeaderMap::new(), body: Vec::new() };
         for (status, is_doubtful) in [
             (400, false),

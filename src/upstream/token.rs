@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    CarrierError,
+    VendorError,
     http::{Deadline, Line},
     login::Login,
 };
@@ -19,7 +19,7 @@ const LONGEST: u64 = 86_400;
 
 /// Where tokens come from, and the one in use.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     url: Url,
     login: Login,
     kept: Mutex<Option<Kept>>,
@@ -34,7 +34,7 @@ struct Kept {
 impl Tokens {
     /// Tokens of this place, for this name and secret. Asks nobody.
     #[must_use]
-    pub(super) fn of(url: Url, login: Login) -> Self {
+    pub(crate) fn of(url: Url, login: Login) -> Self {
         Self { url, login, kept: Mutex::new(None) }
     }
 
@@ -43,13 +43,13 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`CarrierError`], never in doubt.
-    pub(super) async fn get(
+    /// [`VendorError`], never in doubt.
+    pub(crate) async fn get(
         &self,
         line: &Line,
         deadline: Deadline,
         refused: Option<&SecretString>,
-    ) -> Result<SecretString, CarrierError> {
+    ) -> Result<SecretString, VendorError> {
         let mut kept = self.kept.lock().await;
         let is_refused = |token: &SecretString| {
             refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret())
@@ -61,13 +61,13 @@ impl Tokens {
             return Ok(kept.token.clone());
         }
         *kept = None;
-        let new = self.ask(line, deadline).await.map_err(CarrierError::without_doubt)?;
+        let new = self.ask(line, deadline).await.map_err(VendorError::without_doubt)?;
         let token = new.token.clone();
         *kept = Some(new);
         Ok(token)
     }
 
-    async fn ask(&self, line: &Line, deadline: Deadline) -> Result<Kept, CarrierError> {
+    async fn ask(&self, line: &Line, deadline: Deadline) -> Result<Kept, VendorError> {
         let request = self.login.sign(line.request(Method::POST, self.url.clone()));
         let request = request
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -80,7 +80,7 @@ impl Tokens {
         }
         let said = reply.json()?;
         let token = said["access_token"].as_str().filter(|token| is_token(token));
-        let token = token.ok_or_else(|| CarrierError::refused("its answer holds no token"))?;
+        let token = token.ok_or_else(|| VendorError::refused("its answer holds no token"))?;
         let token = SecretString::from(token);
         line.learn(token.clone());
         let lasts = Duration::from_secs(said["expires_in"].as_u64().unwrap_or(0).min(LONGEST));

@@ -18,7 +18,7 @@ const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 
 /// An element that was read, without attributes and namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Element {
+pub(crate) struct Element {
     name: Box<str>,
     text: String,
     children: Vec<Element>,
@@ -27,7 +27,7 @@ pub(super) struct Element {
 impl Element {
     /// Reads a document; none when it is not one, or more than anybody has to read.
     #[must_use]
-    pub(super) fn read(document: &str) -> Option<Self> {
+    pub(crate) fn read(document: &str) -> Option<Self> {
         let mut reader = Reader::from_str(document);
         // The first stands for the document itself.
         let mut open = vec![Self::default()];
@@ -68,42 +68,42 @@ impl Element {
 
     /// Its name.
     #[must_use]
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// What it says itself, without the space around it.
     #[must_use]
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.text.trim()
     }
 
     /// What is in it.
     #[must_use]
-    pub(super) fn children(&self) -> &[Self] {
+    pub(crate) fn children(&self) -> &[Self] {
         &self.children
     }
 
     /// All of this name that are in it.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Self> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Self> {
         self.children.iter().filter(move |child| &*child.name == name)
     }
 
     /// What lies at the end of this path.
     #[must_use]
-    pub(super) fn at(&self, path: &[&str]) -> Option<&Self> {
+    pub(crate) fn at(&self, path: &[&str]) -> Option<&Self> {
         path.iter().try_fold(self, |element, name| element.all(name).next())
     }
 
     /// What the one at the end of this path says; none when that is nothing.
     #[must_use]
-    pub(super) fn said(&self, path: &[&str]) -> Option<&str> {
+    pub(crate) fn said(&self, path: &[&str]) -> Option<&str> {
         self.at(path).map(Self::text).filter(|text| !text.is_empty())
     }
 
     /// The first of this name, however deep it lies.
     #[must_use]
-    pub(super) fn somewhere(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn somewhere(&self, name: &str) -> Option<&Self> {
         let found = |child: &'_ Self| &*child.name == name;
         self.children.iter().find_map(|it| if found(it) { Some(it) } else { it.somewhere(name) })
     }
@@ -119,19 +119,19 @@ fn meaning(reference: &BytesRef<'_>) -> Option<String> {
 
 /// An element that says this.
 #[must_use]
-pub(super) fn leaf(name: &str, text: &str) -> String {
+pub(crate) fn leaf(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
 }
 
 /// An element around others.
 #[must_use]
-pub(super) fn node(name: &str, children: &[String]) -> String {
+pub(crate) fn node(name: &str, children: &[String]) -> String {
     format!("<{name}>{}</{name}>", children.concat())
 }
 
 /// A document of this element.
 #[must_use]
-pub(super) fn document(root: &str) -> String {
+pub(crate) fn document(root: &str) -> String {
     format!("{DECLARATION}{root}")
 }
 
