@@ -160,7 +160,7 @@ async fn import(service: &Service, store: &str, rows: usize) -> Outcome<f64> {
     println!(
         "{store}: {rows} rows sent in {:.1} s, imported in {:.1} s, at most {} MiB resident",
         sent.as_secs_f64(),
-        (begun.elapsed() - sent).as_secs_f64(),
+        begun.elapsed().saturating_sub(sent).as_secs_f64(),
         memory::peak(service)?
     );
     Ok(per_second(rows, begun.elapsed()))
