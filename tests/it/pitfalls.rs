@@ -113,7 +113,8 @@ const FAULTS: &[(&str, &[&str])] = &[
         &[
             "a_provider_is_called_when_a_number_goes",
             "what_a_provider_refuses_is_not_stored",
-            "a_number_stays_when_its_provider_fails",
+            "a_number_goes_though_its_provider_fails",
+            "what_a_number_has_lost_is_told_until_it_is_heard",
         ],
     ),
     // A number stays because nobody here can talk to its carrier.

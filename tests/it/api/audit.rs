@@ -197,7 +197,7 @@ async fn what_is_known_is_told(world: &World) {
     let path = "/v2/consistency";
     let nothing = json!({
         "last_audit": null, "running": null, "follower": null,
-        "carriers": {"disconnects": [], "purchases": []},
+        "carriers": {"disconnects": [], "purchases": []}, "providers": [], "letters": [],
     });
     assert_eq!(world.ask(Who::Admin, Method::GET, path, None).await.data(200), nothing);
     for who in [Who::Nobody, HOLDER] {

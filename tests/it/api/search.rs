@@ -4,7 +4,10 @@ use axum::http::Method;
 use number_manager::store::{Body, DbName, Expect, Write};
 use serde_json::{Value, json};
 
-use super::world::{HOLDER, UNLIMITED, Who, World, account_db, numbers, over_both_stores, path_of};
+use super::{
+    offers::put_in_stock,
+    world::{HOLDER, UNLIMITED, Who, World, account_db, numbers, over_both_stores, path_of},
+};
 use crate::support::{
     app::{ACCOUNT, Answer, PARENT, STRANGER, TestApp},
     carriers::{Mood, ScriptedCarrier, registry},
@@ -158,9 +161,8 @@ async fn stock_is_found_by_those_that_it_was_made_for(world: &World) {
         ("managed", STRANGER, "+14155550300"),
         ("inum", PARENT, "+14155550400"),
     ] {
-        let data = json!({"type": kind, "account": account, "start": start, "quantity": 2});
-        let path = "/v2/maintenance/generate_numbers?wait=20";
-        world.ask(Who::Admin, Method::POST, path, Some(&data)).await.check_status(200);
+        put_in_stock(world, kind, account, start).await;
+        put_in_stock(world, kind, account, &format!("{}1", &start[..start.len() - 1])).await;
     }
     let query = "prefix=415555&quantity=10";
     let own = ["+14155550100:discovery", "+14155550101:discovery"];
