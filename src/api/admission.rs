@@ -37,8 +37,10 @@ pub struct AdmissionConfig {
     /// How many numbers the requests about many of them work on at once.
     pub batch_numbers: usize,
     /// How many of those requests wait in the order in which they came; while there are more, whoever
-    /// came last is first, and waits no longer than others do.
+    /// came last is first.
     pub batch_queue: usize,
+    /// For how long one of them waits while there are more, in milliseconds.
+    pub batch_crowded_wait_ms: u64,
     /// For how long one of them waits in that order, in milliseconds.
     pub batch_wait_ms: u64,
     /// Up to how many bytes a body is small.
@@ -78,7 +80,7 @@ impl AdmissionConfig {
             queue: self.batch_queue,
             waiting: self.waiting,
             patience: Duration::from_millis(self.batch_wait_ms),
-            haste: Duration::from_millis(self.wait_ms),
+            haste: Duration::from_millis(self.batch_crowded_wait_ms),
         }
     }
 }
@@ -91,7 +93,8 @@ impl Default for AdmissionConfig {
             waiting: 1024,
             wait_ms: 1_000,
             batch_numbers: 500,
-            batch_queue: 64,
+            batch_queue: 16,
+            batch_crowded_wait_ms: 100,
             batch_wait_ms: 10_000,
             small_body_bytes: 65_536,
             large_bodies_bytes: 32_000_000,
