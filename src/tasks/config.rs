@@ -69,7 +69,7 @@ impl Default for TasksConfig {
             columns: 200,
             cell_bytes: 10_000,
             row_bytes: 50_000,
-            chunk_rows: 5_000,
+            chunk_rows: 2_500,
             page_size: 250,
             listed: 100,
             document_bytes: 1_000_000,
